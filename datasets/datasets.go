@@ -1,0 +1,30 @@
+// Package datasets turns data into tasks: labelled images, class names and
+// one caption per class. Readers exist for image folders, CSV lists and idx
+// files, and synthetic worlds draw their images themselves.
+package datasets
+
+import "github.com/iimmkit/iimm/iimmkit/file/picture"
+
+// Images is one split of a task: labelled images, read when asked for.
+// Methods may be called from several goroutines.
+type Images interface {
+	Len() int
+	// Label returns the class of image i, in 0..C-1.
+	Label(i int) int
+	// ID names image i for people: its path or its number in the file.
+	ID(i int) string
+	// Image decodes image i. An error names the file.
+	Image(i int) (*picture.RGB, error)
+}
+
+// Task is what is tuned on and tested on: data, class captions and splits.
+type Task struct {
+	Name   string // as written on the command line: world/shape, mnist, folder:PATH
+	Group  string // distance from the pretraining captions: id, rare, composed, shift, held, real
+	Domain string // where the images come from; tasks of one domain have images of one law
+	// ClassNames and Captions have one entry per class, in label order.
+	ClassNames, Captions []string
+	Train, Test          Images // Test is nil where the source has no split
+	// Hash identifies class names, captions and the images' source (seed, files and sizes).
+	Hash string
+}
