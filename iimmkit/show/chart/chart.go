@@ -1,0 +1,97 @@
+// Package chart draws the project's pictures from plain data. Every kind is
+// described once and rendered three ways: SVG (no script, hover text, the
+// viewer's fonts), Vega-Lite v5 (interactive in JupyterLab, without network)
+// and, through package chart/png, PNG.
+//
+// Nothing undefined is ever drawn: a NaN or infinite value is refused with an
+// error, or left out and said under the picture, as each kind documents.
+// The same description gives the same bytes.
+package chart
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Chart is a picture: Scatter, Bars, HeatMap, Histograms, EmbeddingMap or Lines.
+type Chart interface {
+	// SVG returns a complete SVG 1.1 document.
+	SVG() ([]byte, error)
+	// VegaLite returns a Vega-Lite v5 specification that carries its data.
+	VegaLite() (json.RawMessage, error)
+	// Alt says in words what the picture shows.
+	Alt() string
+	// Draw puts the picture on a canvas, which package chart/png implements.
+	Draw(Canvas) error
+}
+
+// Axis describes one numeric axis.
+type Axis struct {
+	Title string
+	// Percent shows values in [0,1] as per cent.
+	Percent bool
+	// Zero makes the axis include 0 and draws a line there.
+	Zero bool
+	// Min and Max fix the range when Min < Max; else it follows the data.
+	Min, Max float64
+}
+
+// check refuses a range that is not a range.
+func (a Axis) check(name string) error {
+	if !finite(a.Min, a.Max) || a.Min > a.Max {
+		return fmt.Errorf("chart: %s axis: range %v to %v, want finite and ascending", name, a.Min, a.Max)
+	}
+	return nil
+}
+
+// value formats v for hover texts.
+func (a Axis) value(v float64) string {
+	if a.Percent {
+		return short(100*v) + " %"
+	}
+	return short(v)
+}
+
+func finite(values ...float64) bool {
+	for _, v := range values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkSize refuses sizes no screen has. Zero means the kind's own size.
+func checkSize(width, height float64) error {
+	for _, v := range []float64{width, height} {
+		if v != 0 && (math.IsNaN(v) || v < 120 || v > 10000) {
+			return fmt.Errorf("chart: size %g x %g, want 120 to 10000 pixels", width, height)
+		}
+	}
+	return nil
+}
+
+// leftOut words the note about data that could not be drawn.
+func leftOut(names []string, total int, of string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	shown := names
+	if len(shown) > 6 {
+		shown = append(append([]string{}, names[:6]...), "…")
+	}
+	return fmt.Sprintf("%d of %d %s left out, value undefined: %s.", len(names), total, of, strings.Join(shown, ", "))
+}
+
+// sentences joins what is not empty.
+func sentences(parts ...string) string {
+	var kept []string
+	for _, p := range parts {
+		if p = strings.TrimSpace(p); p != "" {
+			kept = append(kept, p)
+		}
+	}
+	return strings.Join(kept, " ")
+}
