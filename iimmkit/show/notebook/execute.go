@@ -1,0 +1,311 @@
+package notebook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
+	"github.com/iimmkit/iimm/kernels"
+)
+
+// Options says how to execute a notebook.
+type Options struct {
+	Kernel kernels.Spec
+	// Dir is the kernel's working directory, usually the notebook's folder.
+	Dir string
+	// Parameters are what nb.Param returns in the cells, by name.
+	Parameters map[string]string
+	// Timeout is for each cell; 0 means none.
+	Timeout time.Duration
+	// StartTimeout is for the kernel; 0 means a minute.
+	StartTimeout time.Duration
+	// Progress may be nil. Title names the work in it.
+	Progress progress.Reporter
+	Title    string
+}
+
+// CellError says which cell failed, and how.
+type CellError struct {
+	Cell int    // number among the code cells, from 1
+	ID   string // the cell's id
+	// Name is the kind of failure as the kernel names it, or Timeout, KernelDied,
+	// InputRequested, Interrupted.
+	Name string
+	// Message is what the compiler, the program or the kernel said, in full.
+	Message string
+	// Source is the cell's first line of code.
+	Source string
+	cause  error
+}
+
+func (e *CellError) Error() string {
+	return fmt.Sprintf("code cell %d (%s) failed: %s", e.Cell, e.Source, e.Message)
+}
+
+func (e *CellError) Unwrap() error { return e.cause }
+
+// The names of failures that are not the kernel's.
+const (
+	Timeout        = "Timeout"
+	KernelDied     = "KernelDied"
+	InputRequested = "InputRequested"
+	Interrupted    = "Interrupted"
+)
+
+var paramName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+
+// ParamVariable returns the environment variable of a parameter:
+// IIMM_PARAM_LEDGER_FOLDER of ledger-folder.
+func ParamVariable(name string) (string, error) {
+	if !paramName.MatchString(name) {
+		return "", fmt.Errorf("parameter name %q: letters, digits, - and _, a letter first", name)
+	}
+	return "IIMM_PARAM_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")), nil
+}
+
+// Execute runs the code cells in order and replaces their outputs. It stops at
+// the first one that fails, with a *CellError; the cells after it have no
+// outputs then, and what the failing one put out stays. Cells tagged
+// raises-exception may fail.
+func Execute(ctx context.Context, n *Notebook, opt Options) error {
+	env := []string{"IIMM_RAW_ERROR=true"}
+	for _, name := range sortedNames(opt.Parameters) {
+		variable, err := ParamVariable(name)
+		if err != nil {
+			return err
+		}
+		env = append(env, variable+"="+opt.Parameters[name])
+	}
+	dir, err := filepath.Abs(opt.Dir)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(dir); err != nil {
+		return err
+	} else if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	if opt.StartTimeout == 0 {
+		opt.StartTimeout = time.Minute
+	}
+	if opt.Progress == nil {
+		opt.Progress = progress.Discard
+	}
+	var cells []*Cell
+	for _, c := range n.Cells {
+		if c.Type != "code" {
+			continue
+		}
+		c.Outputs, c.ExecutionCount = nil, nil
+		if strings.TrimSpace(c.Source) != "" {
+			cells = append(cells, c)
+		}
+	}
+	n.Metadata = orEmpty(n.Metadata)
+	if len(opt.Parameters) > 0 {
+		given := map[string]any{}
+		for name, value := range opt.Parameters {
+			given[name] = value
+		}
+		n.Metadata["iimm"] = map[string]any{"parameters": given}
+	}
+	bar := opt.Progress.Start(opt.Title, len(cells))
+	defer bar.Done()
+	bar.Note("starting the kernel")
+	client, err := startKernel(ctx, opt.Kernel, dir, env, opt.StartTimeout)
+	if err != nil {
+		return err
+	}
+	defer client.shutdown()
+	x := &executor{client: client, collector: newCollector(), timeout: opt.Timeout}
+	for i, c := range cells {
+		bar.Note(fmt.Sprintf("cell %d: %s", i+1, firstLine(c.Source)))
+		fail := x.run(ctx, c)
+		if fail != nil {
+			fail.Cell, fail.ID, fail.Source = i+1, c.ID, firstLine(c.Source)
+			x.settle()
+			if fail.Name != "" && fail.cause == nil && mayFail(c) {
+				bar.Add(1)
+				continue
+			}
+			return fail
+		}
+		bar.Add(1)
+	}
+	x.settle()
+	return nil
+}
+
+func sortedNames(m map[string]string) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// firstLine returns the first line of a cell that is code, shortened.
+func firstLine(source string) string {
+	first := ""
+	for line := range strings.Lines(source) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "//") || line == "%%" || line == "import (" || line == ")" || strings.HasPrefix(line, `"`) {
+			continue
+		}
+		first = line
+		break
+	}
+	if r := []rune(first); len(r) > 60 {
+		first = string(r[:57]) + "..."
+	}
+	return first
+}
+
+func mayFail(c *Cell) bool {
+	tags, _ := c.Metadata["tags"].([]any)
+	return slices.Contains(tags, any("raises-exception"))
+}
+
+// executor is the state of one execution.
+type executor struct {
+	*client
+	*collector
+	timeout time.Duration
+}
+
+// run executes one cell and waits until the kernel has answered and is idle
+// again.
+func (x *executor) run(ctx context.Context, c *Cell) *CellError {
+	id, err := x.send(x.shell, "execute_request", map[string]any{
+		"code": c.Source, "silent": false, "store_history": true,
+		"user_expressions": map[string]any{}, "allow_stdin": false, "stop_on_error": true,
+	})
+	if err != nil {
+		return x.fail(c, KernelDied, fmt.Sprintf("the kernel cannot be reached: %v", err), err)
+	}
+	x.requests[id] = c
+	var reply *message
+	var idle bool
+	var stop *CellError // why the cell was interrupted
+	var limit, patience <-chan time.Time
+	if x.timeout > 0 {
+		timer := time.NewTimer(x.timeout)
+		defer timer.Stop()
+		limit = timer.C
+	}
+	cancelled := ctx.Done()
+	interrupt := func(name, message string, cause error) {
+		limit, cancelled = nil, nil
+		stop = &CellError{Name: name, Message: message, cause: cause}
+		x.interrupt()
+		patience = time.After(interruptGrace)
+	}
+	for reply == nil || !idle {
+		select {
+		case m := <-x.published:
+			x.add(m)
+			if m.parent == id && m.kind == "status" && m.str("execution_state") == "idle" {
+				idle = true
+			}
+		case m := <-x.replies:
+			if m.parent == id && m.kind == "execute_reply" {
+				reply = &m
+			}
+		case m := <-x.questions:
+			if m.parent == id && stop == nil {
+				interrupt(InputRequested, fmt.Sprintf("the cell asks for input (%q), which nobody can give here", m.str("prompt")), nil)
+			}
+		case <-limit:
+			interrupt(Timeout, fmt.Sprintf("the cell ran longer than %v and was interrupted", x.timeout), nil)
+		case <-cancelled:
+			interrupt(Interrupted, "interrupted", ctx.Err())
+		case <-patience:
+			killGroup(x.cmd)
+			<-x.dead
+			stop.Message += "; the kernel did not react and was killed"
+			return x.fail(c, stop.Name, stop.Message, stopCause(stop, errKilled))
+		case <-x.dead:
+			x.drain()
+			if stop != nil {
+				return x.fail(c, stop.Name, stop.Message, stopCause(stop, errKilled))
+			}
+			err := x.death()
+			return x.fail(c, KernelDied, err.Error(), err)
+		}
+	}
+	if n, ok := number(reply.content["execution_count"]); ok {
+		c.ExecutionCount = &n
+	}
+	switch {
+	case stop != nil:
+		return x.fail(c, stop.Name, stop.Message, stop.cause)
+	case reply.str("status") != "ok":
+		x.settle()
+		return &CellError{Name: cmpOr(reply.str("ename"), "error"), Message: failureText(c, reply)}
+	}
+	return nil
+}
+
+var errKilled = errors.New("kernel killed")
+
+func stopCause(stop *CellError, otherwise error) error {
+	if stop.cause != nil {
+		return stop.cause
+	}
+	return otherwise
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// fail records in the cell's outputs why it was ended from outside.
+func (x *executor) fail(c *Cell, name, text string, cause error) *CellError {
+	x.drain()
+	c.Outputs = append(c.Outputs, &Output{Type: "error", ErrorName: name, ErrorValue: text, Traceback: []string{text}})
+	return &CellError{Name: name, Message: text, cause: cause}
+}
+
+// drain takes what was published already.
+func (x *executor) drain() {
+	for {
+		select {
+		case m := <-x.published:
+			x.add(m)
+		default:
+			return
+		}
+	}
+}
+
+// settle takes late output until there is none for a while. GoNB passes on what
+// a program displays through another pipe than what it prints, and may do so
+// after it has said to be idle.
+func (x *executor) settle() {
+	const quiet, longest = 100 * time.Millisecond, 2 * time.Second
+	end := time.After(longest)
+	for {
+		select {
+		case m := <-x.published:
+			x.add(m)
+		case <-time.After(quiet):
+			return
+		case <-x.dead:
+			x.drain()
+			return
+		case <-end:
+			return
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package notebook
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iimmkit/iimm/kernels"
+)
+
+// gonb returns the pinned kernel, built when it is not in the cache. Where it
+// cannot be had the test is skipped, or fails when IIMM_REQUIRE names gonb.
+func gonb(t *testing.T) kernels.Spec {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("short: no kernel is started")
+	}
+	spec, err := kernels.Ready(t.Context(), kernels.Go, kernels.Options{Warn: func(text string) { t.Log(text) }})
+	if err != nil {
+		if strings.Contains(os.Getenv("IIMM_REQUIRE"), "gonb") {
+			t.Fatalf("IIMM_REQUIRE names gonb, but: %v", err)
+		}
+		t.Skipf("GoNB cannot be had here: %v", err)
+	}
+	return spec
+}
+
+// code makes a notebook of code cells.
+func code(sources ...string) *Notebook {
+	n := &Notebook{Format: 4, Minor: 5, Metadata: map[string]any{}}
+	for i, s := range sources {
+		n.Cells = append(n.Cells, &Cell{ID: string(rune('a' + i)), Type: "code", Source: s})
+	}
+	return n
+}
+
+// here is a folder in the module, so that the kernel finds the library.
+func here(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func run(t *testing.T, n *Notebook, opt Options) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	opt.Kernel = gonb(t)
+	if opt.Dir == "" {
+		opt.Dir = here(t)
+	}
+	return Execute(ctx, n, opt)
+}
+
+// printed joins what a cell wrote to a stream.
+func printed(c *Cell, name string) string {
+	var b strings.Builder
+	for _, o := range c.Outputs {
+		if o.Type == "stream" && o.Name == name {
+			b.WriteString(o.Text)
+		}
+	}
+	return b.String()
+}
+
+func TestCellsRunInOrderAndShareDeclarations(t *testing.T) {
+	n := code(
+		"import \"fmt\"\n\nfunc twice(x int) int { return 2 * x }\n\n%%\nfmt.Println(\"first\", twice(20))",
+		"",
+		"%%\nfmt.Println(twice(21))",
+	)
+	if err := run(t, n, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := printed(n.Cells[0], "stdout"); got != "first 40\n" {
+		t.Errorf("first cell printed %q", got)
+	}
+	if got := printed(n.Cells[2], "stdout"); got != "42\n" {
+		t.Errorf("third cell printed %q", got)
+	}
+	if c := n.Cells[2].ExecutionCount; c == nil || *c != 2 {
+		t.Errorf("third cell's count %v, want 2: the empty one is not executed", c)
+	}
+}
+
+func TestCompilerMessageIsTheError(t *testing.T) {
+	n := code("%%\nfmt.Println(\"fine\")", "%%\nvar x int = \"text\"\nfmt.Println(x)", "%%\nfmt.Println(\"never\")")
+	err := run(t, n, Options{})
+	var fail *CellError
+	if !errors.As(err, &fail) {
+		t.Fatalf("got %v, want a CellError", err)
+	}
+	if fail.Cell != 2 || fail.ID != "b" || !strings.Contains(fail.Message, "cannot use \"text\"") {
+		t.Errorf("got %+v", fail)
+	}
+	t.Log(fail)
+	if n.Cells[2].Outputs != nil || n.Cells[2].ExecutionCount != nil {
+		t.Error("a cell after the failing one was executed")
+	}
+}
+
+func TestUnknownImportFailsAtOnceWithoutNetwork(t *testing.T) {
+	n := code("import \"github.com/iimmkit/no-such-thing/pkg\"\n\n%%\npkg.Run()")
+	start := time.Now()
+	err := run(t, n, Options{})
+	if err == nil || !strings.Contains(err.Error(), "no-such-thing") {
+		t.Errorf("got %v", err)
+	}
+	if d := time.Since(start); d > 30*time.Second {
+		t.Errorf("took %v", d)
+	}
+	t.Log(err)
+}
+
+func TestTimeoutInterruptsTheCell(t *testing.T) {
+	n := code("%%\nfmt.Println(\"before\")\ntime.Sleep(time.Hour)", "%%\nfmt.Println(\"never\")")
+	err := run(t, n, Options{Timeout: 5 * time.Second})
+	var fail *CellError
+	if !errors.As(err, &fail) || fail.Name != Timeout || fail.Cell != 1 {
+		t.Fatalf("got %v", err)
+	}
+	if got := printed(n.Cells[0], "stdout"); got != "before\n" {
+		t.Errorf("the cell's output before the time was up is %q", got)
+	}
+	if last := n.Cells[0].Outputs[len(n.Cells[0].Outputs)-1]; last.Type != "error" || last.ErrorName != Timeout {
+		t.Errorf("last output %+v", last)
+	}
+}
+
+func TestDeadKernelIsReported(t *testing.T) {
+	n := code("%%\nimport_kill()\n", "%%\nfmt.Println(1)")
+	n.Cells[0].Source = "import \"syscall\"\n\n%%\nfmt.Println(\"last words\")\ntime.Sleep(300*time.Millisecond)\nsyscall.Kill(os.Getppid(), syscall.SIGKILL)\ntime.Sleep(time.Minute)"
+	err := run(t, n, Options{})
+	var fail *CellError
+	if !errors.As(err, &fail) || fail.Name != KernelDied {
+		t.Fatalf("got %v", err)
+	}
+	if got := printed(n.Cells[0], "stdout"); got != "last words\n" {
+		t.Errorf("printed %q", got)
+	}
+}
+
+func TestProgramFailureSaysWhatItWrote(t *testing.T) {
+	n := code("%%\nvar list []int\nfmt.Println(list[3])")
+	err := run(t, n, Options{})
+	if err == nil || !strings.Contains(err.Error(), "index out of range [3] with length 0") {
+		t.Errorf("got %v", err)
+	}
+	t.Log(err)
+}
+
+func TestInputRequestFailsTheCell(t *testing.T) {
+	n := code("import \"github.com/janpfeifer/gonb/gonbui\"\n\n%%\ngonbui.RequestInput(\"your name\", false)\nvar s string\nfmt.Scanln(&s)\nfmt.Println(s)")
+	err := run(t, n, Options{Timeout: time.Minute})
+	var fail *CellError
+	if !errors.As(err, &fail) || fail.Name != InputRequested {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCancelInterruptsAndKeepsOutput(t *testing.T) {
+	spec := gonb(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+	defer cancel()
+	n := code("%%\nfmt.Println(\"begun\")\ntime.Sleep(time.Hour)")
+	err := Execute(ctx, n, Options{Kernel: spec, Dir: here(t)})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if got := printed(n.Cells[0], "stdout"); got != "begun\n" {
+		t.Errorf("printed %q", got)
+	}
+}
+
+func TestMuchOutputArrivesWhole(t *testing.T) {
+	n := code("%%\nfor i := range 20000 {\n\tfmt.Println(\"line\", i)\n}")
+	if err := run(t, n, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	got := printed(n.Cells[0], "stdout")
+	if lines := strings.Count(got, "\n"); lines != 20000 || !strings.HasSuffix(got, "line 19999\n") {
+		t.Errorf("%d lines", lines)
+	}
+	if len(n.Cells[0].Outputs) != 1 {
+		t.Errorf("%d outputs, want one merged stream", len(n.Cells[0].Outputs))
+	}
+}
+
+func TestKernelOutsideACloneUsesTheInstalledModule(t *testing.T) {
+	n := code("import \"github.com/iimmkit/iimm/iimmkit/file/progress\"\n\n%%\nfmt.Println(progress.FormatDuration(90*time.Second))")
+	if err := run(t, n, Options{Dir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	if got := printed(n.Cells[0], "stdout"); got != "1 min 30 s\n" {
+		t.Errorf("printed %q", got)
+	}
+}
+
+func TestKernelWithoutModuleSaysWhatToDo(t *testing.T) {
+	spec := gonb(t)
+	spec.Env["IIMM_INSTALLED_MODULE"] = filepath.Join(t.TempDir(), "gone")
+	err := Execute(t.Context(), code("%%\nfmt.Println(1)"), Options{Kernel: spec, Dir: t.TempDir()})
+	if err == nil || !strings.Contains(err.Error(), "IIMM_MODULE") {
+		t.Errorf("got %v", err)
+	}
+	t.Log(err)
+}
+
+func TestNothingIsLeftBehind(t *testing.T) {
+	spec := gonb(t)
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	if err := Execute(t.Context(), code("%%\nfmt.Println(1)"), Options{Kernel: spec, Dir: here(t)}); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range left {
+		t.Errorf("left in the temporary folder: %s", f.Name())
+	}
+}
