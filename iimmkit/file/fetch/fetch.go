@@ -1,0 +1,199 @@
+// Package fetch downloads files that were asked for: over https, resumed after
+// a broken connection or a killed process, checked against a SHA-256, under
+// their final name only when whole. IIMM_OFFLINE=1 keeps it off the network.
+package fetch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
+)
+
+// ErrOffline is what every request fails with when IIMM_OFFLINE=1.
+var ErrOffline = errors.New("IIMM_OFFLINE=1 forbids network access")
+
+// Unpinned stands in a record for a checksum that nobody published.
+const Unpinned = "unpinned"
+
+// Offline reports whether IIMM_OFFLINE keeps this process off the network.
+func Offline() bool {
+	v := os.Getenv("IIMM_OFFLINE")
+	return v != "" && v != "0"
+}
+
+// Get downloads address to path.
+//
+// A non-empty sha256 (hex) pins the bytes: a file at path that has them is
+// kept without asking the network, anything else is replaced, and a download
+// that differs is deleted and an error. With an empty sha256 the file is
+// always downloaded anew; take its checksum with SHA256 and record it.
+//
+// Bytes arrive in path.part. A broken connection is retried with a range
+// request from where it broke, also (when pinned) by a later process; a server
+// that ignores ranges, or whose file changed meanwhile, makes it start over.
+// Two processes that want the same path wait for each other. Errors that will
+// not go away by waiting (404, 403) are returned at once, others after Attempts
+// tries in a row that brought no byte.
+func Get(ctx context.Context, address, path, sha256 string, report progress.Reporter) error {
+	return Default.Get(ctx, address, path, sha256, report)
+}
+
+// Client says how patient downloads are.
+type Client struct {
+	HTTP     *http.Client  // nil: one that follows redirects to https only
+	Attempts int           // tries in a row without a byte before giving up
+	Wait     time.Duration // before the second try; doubles with each, up to a minute
+	Stall    time.Duration // a connection silent for so long is given up
+}
+
+// Default is the client of the package's functions.
+var Default = &Client{Attempts: 6, Wait: time.Second, Stall: time.Minute}
+
+// Get is the package's Get with c's patience.
+func (c *Client) Get(ctx context.Context, address, path, sha256 string, report progress.Reporter) error {
+	if report == nil {
+		report = progress.Discard
+	}
+	sha256 = strings.ToLower(sha256)
+	if _, err := hex.DecodeString(sha256); err != nil || sha256 != "" && len(sha256) != 64 {
+		return fmt.Errorf("download of %s: %q is no SHA-256", path, sha256)
+	}
+	if has(path, sha256) {
+		return nil
+	}
+	u, err := check(address)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	part, err := lockPart(ctx, path+".part")
+	if err != nil {
+		return fmt.Errorf("download of %s: %w", path, err)
+	}
+	defer part.Close()
+	if has(path, sha256) { // by the process we waited for
+		os.Remove(part.Name())
+		return nil
+	}
+	d := &download{client: c, url: u, want: sha256, file: part, hash: newHash()}
+	if err := d.run(ctx, report, filepath.Base(path)); err != nil {
+		return fmt.Errorf("download of %s: %w", u.Redacted(), err)
+	}
+	if err := part.Sync(); err != nil {
+		return err
+	}
+	// Renamed under the lock, so that who waits for it finds the whole file;
+	// Windows cannot rename an open one.
+	if err := os.Rename(part.Name(), path); err == nil {
+		return nil
+	}
+	if err := part.Close(); err != nil {
+		return err
+	}
+	return os.Rename(part.Name(), path)
+}
+
+// SHA256 returns the checksum of a file in hex.
+func SHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := newHash()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("reading %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func newHash() hash.Hash { return sha256.New() }
+
+func has(path, sha256 string) bool {
+	if sha256 == "" {
+		return false
+	}
+	got, err := SHA256(path)
+	return err == nil && got == sha256
+}
+
+// check parses an address and applies the rules that hold for all of them.
+func check(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("address %q: not a URL", address)
+	}
+	if err := allowed(u); err != nil {
+		return nil, err
+	}
+	if Offline() {
+		return nil, fmt.Errorf("%s: %w", u.Redacted(), ErrOffline)
+	}
+	return u, nil
+}
+
+// allowed accepts https, and http within this machine.
+func allowed(u *url.URL) error {
+	ip := net.ParseIP(u.Hostname())
+	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && local) {
+		return fmt.Errorf("%s: only https addresses are fetched", u.Redacted())
+	}
+	return nil
+}
+
+func (c *Client) http() *http.Client {
+	if c.HTTP != nil {
+		return c.HTTP
+	}
+	return &http.Client{CheckRedirect: func(r *http.Request, via []*http.Request) error {
+		if len(via) >= 10 {
+			return errors.New("more than 10 redirects")
+		}
+		return allowed(r.URL)
+	}}
+}
+
+// lockPart opens the part file for this process alone, waiting for others.
+func lockPart(ctx context.Context, path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, err
+		}
+		locked, err := tryLock(f)
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", path, err)
+		}
+		if locked {
+			// Whoever held the lock may have renamed the file that we opened.
+			ours, err1 := f.Stat()
+			now, err2 := os.Stat(path)
+			if err1 == nil && err2 == nil && os.SameFile(ours, now) {
+				return f, nil
+			}
+		}
+		f.Close()
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
