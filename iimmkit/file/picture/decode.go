@@ -1,0 +1,193 @@
+package picture
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
+)
+
+// Limits against files that are small on disk and huge in memory.
+const (
+	MaxPixels = 89478485 // Pillow's limit: 256 MiB as RGB
+	maxBytes  = 1 << 30  // of a file
+)
+
+// Errors that Open and Decode wrap.
+var (
+	ErrEmpty    = errors.New("the file is empty")
+	ErrFormat   = errors.New("not a picture in a known format (JPEG, PNG, GIF, WebP, BMP, TIFF, PPM, PGM, PBM)")
+	ErrTooLarge = errors.New("the picture is too large")
+)
+
+// Option changes how a picture is decoded.
+type Option func(*options)
+
+type options struct{ asStored bool }
+
+// AsStored leaves a photograph as its samples are stored, without turning it
+// upright by its Exif orientation. Most reference pipelines do so.
+func AsStored(o *options) { o.asStored = true }
+
+// Open decodes the picture in a file. See Decode.
+func Open(path string, opts ...Option) (*RGB, error) {
+	data, err := readRegular(path)
+	if err == nil {
+		var p *RGB
+		if p, err = decode(data, opts); err == nil {
+			return p, nil
+		}
+	}
+	var pathError *os.PathError
+	if errors.As(err, &pathError) { // names the path itself
+		return nil, err
+	}
+	return nil, fmt.Errorf("%s: %w", path, err)
+}
+
+// readRegular reads a file, but no device, pipe or directory.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("is a folder, not a picture")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is not a regular file")
+	case info.Size() > maxBytes:
+		return nil, fmt.Errorf("%w: the file has %d bytes", ErrTooLarge, info.Size())
+	}
+	return os.ReadFile(path)
+}
+
+// Decode reads a picture in JPEG, PNG, GIF (first frame), WebP, BMP, TIFF or
+// PNM format and converts it to RGB as Pillow's convert("RGB") does: alpha is
+// dropped, palettes are looked up, 16-bit colour keeps the high byte, 16-bit
+// grey is clipped at 255. JPEG chroma is upsampled as libjpeg does ("fancy").
+// Photographs are turned upright by their Exif orientation unless AsStored is
+// given. It fails on pictures over MaxPixels, and on truncated ones.
+func Decode(r io.Reader, opts ...Option) (*RGB, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxBytes {
+		return nil, ErrTooLarge
+	}
+	return decode(data, opts)
+}
+
+// codec reads one format.
+type codec struct {
+	name   string
+	config func(io.Reader) (image.Config, error)
+	decode func(data []byte, c image.Config) (*RGB, error)
+	exif   func(data []byte) []byte // the TIFF structure of the Exif data, nil without; may be nil
+}
+
+// of wraps a decoder of the standard shape.
+func of(decode func(io.Reader) (image.Image, error)) func([]byte, image.Config) (*RGB, error) {
+	return func(data []byte, _ image.Config) (*RGB, error) {
+		m, err := decode(bytes.NewReader(data))
+		if err != nil {
+			return nil, err
+		}
+		return FromImage(m), nil
+	}
+}
+
+// sniff finds the format by a file's first bytes; ok is false when none fits.
+func sniff(data []byte) (c codec, ok bool) {
+	starts := func(prefix string) bool { return bytes.HasPrefix(data, []byte(prefix)) }
+	switch {
+	case starts("\xff\xd8\xff"):
+		return codec{"JPEG", jpeg.DecodeConfig, of(jpeg.Decode), jpegExif}, true
+	case starts("\x89PNG\r\n\x1a\n"):
+		return codec{"PNG", png.DecodeConfig, of(png.Decode), pngExif}, true
+	case starts("GIF87a"), starts("GIF89a"):
+		return codec{"GIF", gif.DecodeConfig, decodeGIF, nil}, true
+	case len(data) >= 12 && starts("RIFF") && string(data[8:12]) == "WEBP":
+		return codec{"WebP", webp.DecodeConfig, decodeWebP, webpExif}, true
+	case starts("BM"):
+		return codec{"BMP", bmp.DecodeConfig, of(bmp.Decode), nil}, true
+	case starts("II*\x00"), starts("MM\x00*"):
+		return codec{"TIFF", tiff.DecodeConfig, of(tiff.Decode), func(data []byte) []byte { return data }}, true
+	case len(data) >= 3 && data[0] == 'P' && data[1] >= '1' && data[1] <= '6' && isSpace(data[2]):
+		return codec{"PNM", pnmConfig, func(data []byte, _ image.Config) (*RGB, error) { return decodePNM(data) }, nil}, true
+	}
+	return codec{}, false
+}
+
+func decode(data []byte, opts []Option) (p *RGB, err error) {
+	var o options
+	for _, set := range opts {
+		set(&o)
+	}
+	if len(data) == 0 {
+		return nil, ErrEmpty
+	}
+	c, ok := sniff(data)
+	if !ok {
+		return nil, ErrFormat
+	}
+	defer func() { // decoders of other modules have panicked on damaged files
+		if r := recover(); r != nil {
+			p, err = nil, fmt.Errorf("damaged %s: %v", c.name, r)
+		}
+	}()
+	config, err := c.config(bytes.NewReader(data))
+	if err != nil {
+		return nil, damaged(c.name, err)
+	}
+	if err := checkSize(config.Width, config.Height); err != nil {
+		return nil, err
+	}
+	if p, err = c.decode(data, config); err != nil {
+		return nil, damaged(c.name, err)
+	}
+	if c.exif != nil && !o.asStored {
+		p = p.upright(orientation(c.exif(data)))
+	}
+	return p, nil
+}
+
+func damaged(format string, err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("truncated %s: %w", format, err)
+	}
+	return fmt.Errorf("damaged %s: %w", format, err)
+}
+
+func checkSize(width, height int) error {
+	if width <= 0 || height <= 0 {
+		return fmt.Errorf("a picture of %d x %d pixels", width, height)
+	}
+	if width > MaxPixels/height {
+		return fmt.Errorf("%w: %d x %d pixels", ErrTooLarge, width, height)
+	}
+	return nil
+}
+
+// decodeGIF puts the first frame on the logical screen.
+func decodeGIF(data []byte, c image.Config) (*RGB, error) {
+	m, err := gif.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	frame := FromImage(m)
+	at := m.Bounds().Min
+	if at == (image.Point{}) && frame.Width == c.Width && frame.Height == c.Height {
+		return frame, nil
+	}
+	return frame.Crop(-at.X, -at.Y, c.Width, c.Height), nil
+}
