@@ -155,5 +155,5 @@ func crossEntropy(scores []float64, y int) float64 {
 	for _, s := range scores {
 		sum += math.Exp(s - top)
 	}
-	return min(math.Log(sum)+top-scores[y], -math.Log(1e-15))
+	return min(math.Log(sum)+(top-scores[y]), -math.Log(1e-15))
 }
