@@ -1,0 +1,309 @@
+// Package encoder opens dual encoders, models that embed images and captions
+// in one space, and runs them on a GoMLX backend.
+package encoder
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/iimmkit/iimm/iimmkit/file/picture"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/clip"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/token"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
+)
+
+// Network is the differentiable form of a dual encoder: graphs over the
+// weights of the encoder's store. Its methods panic when the input's shape is
+// wrong, as all graph-building code does.
+type Network interface {
+	// ImageFeatures maps normalised pixels [batch, 3, size, size] to
+	// unnormalised features [batch, d].
+	ImageFeatures(g *graph.Graph, pixels *graph.Node) *graph.Node
+	// TextFeatures maps token ids int32 [captions, context] to unnormalised
+	// features [captions, d].
+	TextFeatures(g *graph.Graph, tokens *graph.Node) *graph.Node
+	// LogitScale is the factor on cosines, a scalar.
+	LogitScale(g *graph.Graph) *graph.Node
+}
+
+// Config describes an opened encoder.
+type Config struct {
+	Family        string                 `json:"family"`
+	EmbedDim      int                    `json:"embed_dim"`
+	ImageSize     int                    `json:"image_size"`
+	ContextLength int                    `json:"context_length"`
+	VocabSize     int                    `json:"vocab_size"`
+	Activation    transformer.Activation `json:"activation"`
+	Preprocess    preprocess.Config      `json:"preprocess"`
+}
+
+// Encoder is a dual encoder with its weights. It is not safe for concurrent use.
+type Encoder struct {
+	Name string
+
+	config    Config
+	network   Network
+	shape     clip.Config
+	tokenizer *token.Tokenizer // nil when the checkpoint brings none
+	// tokenizerJSON is the file from which tokenizer was made.
+	tokenizerJSON []byte
+	backend       compute.Backend
+	store         *model.Store
+	names         []string // of the weights, in the model's order
+
+	images, texts *model.Exec
+	hash          string
+}
+
+// Rows of a batch: graphs are compiled for one shape, so the last batch of a
+// run is filled up.
+const (
+	imageBatch = 64
+	textBatch  = 32
+)
+
+// Config returns the encoder's description.
+func (e *Encoder) Config() Config { return e.config }
+
+// Network returns the graph form, for training.
+func (e *Encoder) Network() Network { return e.network }
+
+// Backend returns the backend on which the encoder runs.
+func (e *Encoder) Backend() compute.Backend { return e.backend }
+
+// Store returns the weights: a variable for each, named "/" and its open_clip name.
+func (e *Encoder) Store() *model.Store { return e.store }
+
+// WeightNames returns the names of all weights in the model's order.
+func (e *Encoder) WeightNames() []string { return slices.Clone(e.names) }
+
+// Weight returns the variable of a weight, nil when there is none of that name.
+func (e *Encoder) Weight(name string) *model.Variable { return e.store.GetVariable("/" + name) }
+
+// Preprocess returns the pictures as normalised pixels [n, 3, size, size].
+func (e *Encoder) Preprocess(pictures []*picture.RGB) []float32 {
+	return e.config.Preprocess.Pixels(pictures)
+}
+
+// Tokenize returns the captions' token ids [n, ContextLength].
+func (e *Encoder) Tokenize(captions []string) ([]int32, error) {
+	if e.tokenizer == nil {
+		return nil, fmt.Errorf("model %s has no tokenizer.json: captions cannot be read", e.Name)
+	}
+	return e.tokenizer.Rows(captions), nil
+}
+
+// EncodeImages returns unit-norm embeddings [n, d].
+func (e *Encoder) EncodeImages(pictures []*picture.RGB) ([]float32, error) {
+	x, err := e.ImageFeatures(e.Preprocess(pictures))
+	if err != nil {
+		return nil, err
+	}
+	return x, Normalize(x, e.config.EmbedDim)
+}
+
+// EncodeTexts returns unit-norm embeddings [n, d].
+func (e *Encoder) EncodeTexts(captions []string) ([]float32, error) {
+	ids, err := e.Tokenize(captions)
+	if err != nil {
+		return nil, err
+	}
+	x, err := e.TextFeatures(ids)
+	if err != nil {
+		return nil, err
+	}
+	return x, Normalize(x, e.config.EmbedDim)
+}
+
+// ImageFeatures returns unnormalised features [n, d] of normalised pixels
+// [n, 3, size, size].
+func (e *Encoder) ImageFeatures(pixels []float32) ([]float32, error) {
+	size := e.config.ImageSize
+	if e.images == nil {
+		exec, err := e.compile(func(x *graph.Node) *graph.Node { return e.network.ImageFeatures(x.Graph(), x) })
+		if err != nil {
+			return nil, err
+		}
+		e.images = exec
+	}
+	return batches(e.images, pixels, imageBatch, e.config.EmbedDim, 3, size, size)
+}
+
+// TextFeatures returns unnormalised features [n, d] of token ids [n, context].
+func (e *Encoder) TextFeatures(ids []int32) ([]float32, error) {
+	if e.texts == nil {
+		exec, err := e.compile(func(x *graph.Node) *graph.Node { return e.network.TextFeatures(x.Graph(), x) })
+		if err != nil {
+			return nil, err
+		}
+		e.texts = exec
+	}
+	for i, id := range ids {
+		if id < 0 || int(id) >= e.config.VocabSize {
+			return nil, fmt.Errorf("model %s: token id %d of caption %d is not in the vocabulary of %d", e.Name, id, i/e.config.ContextLength, e.config.VocabSize)
+		}
+	}
+	return batches(e.texts, ids, textBatch, e.config.EmbedDim, e.config.ContextLength)
+}
+
+func (e *Encoder) compile(f func(x *graph.Node) *graph.Node) (*model.Exec, error) {
+	exec, err := model.NewExec(e.backend, e.store, func(_ *model.Scope, x *graph.Node) *graph.Node { return f(x) })
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", e.Name, err)
+	}
+	return exec, nil
+}
+
+// batches runs exec over rows of the given shape, batch rows at a time, and
+// returns the outputs of width d.
+func batches[T float32 | int32](exec *model.Exec, rows []T, batch, d int, shape ...int) ([]float32, error) {
+	width := 1
+	for _, n := range shape {
+		width *= n
+	}
+	if len(rows)%width != 0 {
+		return nil, fmt.Errorf("%d values are not rows of %d", len(rows), width)
+	}
+	n := len(rows) / width
+	out := make([]float32, 0, n*d)
+	dims := append([]int{batch}, shape...)
+	for i := 0; i < n; i += batch {
+		part := rows[i*width : min(n, i+batch)*width]
+		if len(part) < batch*width {
+			part = append(slices.Clone(part), make([]T, batch*width-len(part))...)
+		}
+		y, err := call1(exec, tensors.FromFlatDataAndDimensions(part, dims...))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, y[:min(batch, n-i)*d]...)
+	}
+	return out, nil
+}
+
+// call1 runs exec and copies its one output out.
+func call1(exec *model.Exec, input *tensors.Tensor) (y []float32, err error) {
+	fault := exceptions.TryCatch[error](func() {
+		var out *tensors.Tensor
+		if out, err = exec.Call1(input); err != nil {
+			return
+		}
+		if y, err = tensors.CopyFlatData[float32](out); err == nil {
+			err = out.FinalizeAll()
+		}
+	})
+	if fault != nil {
+		err = fault
+	}
+	if ferr := input.FinalizeAll(); err == nil {
+		err = ferr
+	}
+	return y, err
+}
+
+// LogitScale returns exp(logit_scale).
+func (e *Encoder) LogitScale() (float64, error) {
+	w, err := e.weight("logit_scale")
+	if err != nil {
+		return 0, err
+	}
+	return math.Exp(float64(w[0])), nil
+}
+
+// Weights is a copy of an encoder's weights by name.
+type Weights map[string][]float32
+
+func (e *Encoder) weight(name string) ([]float32, error) {
+	value, err := e.Weight(name).Value()
+	if err != nil {
+		return nil, fmt.Errorf("weight %s: %w", name, err)
+	}
+	return tensors.CopyFlatData[float32](value)
+}
+
+// Snapshot returns a copy of all weights.
+func (e *Encoder) Snapshot() (Weights, error) {
+	w := make(Weights, len(e.names))
+	for _, name := range e.names {
+		values, err := e.weight(name)
+		if err != nil {
+			return nil, err
+		}
+		w[name] = values
+	}
+	return w, nil
+}
+
+// Restore sets the weights to those of a snapshot. Compiled graphs stay valid.
+func (e *Encoder) Restore(w Weights) error {
+	e.hash = ""
+	for _, name := range e.names {
+		v := e.Weight(name)
+		values, ok := w[name]
+		if !ok || len(values) != v.Shape().Size() {
+			return fmt.Errorf("snapshot does not fit: weight %s", name)
+		}
+		if err := v.SetValue(tensors.FromFlatDataAndDimensions(values, v.Shape().Dimensions...)); err != nil {
+			return fmt.Errorf("weight %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Hash identifies the weights, activation and preprocessing as they were when
+// the encoder was opened or last restored: 16 hexadecimal digits of a SHA-256.
+func (e *Encoder) Hash() (string, error) {
+	if e.hash != "" {
+		return e.hash, nil
+	}
+	h := sha256.New()
+	if err := json.NewEncoder(h).Encode(e.config); err != nil {
+		return "", err
+	}
+	for _, name := range e.names {
+		values, err := e.weight(name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(h, name, e.Weight(name).Shape().Dimensions)
+		buf := make([]byte, 0, 4*len(values))
+		for _, v := range values {
+			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+		}
+		h.Write(buf)
+	}
+	e.hash = hex.EncodeToString(h.Sum(nil)[:8])
+	return e.hash, nil
+}
+
+// Normalize scales rows of width d to unit length in place, summing in
+// float64. A zero or non-finite row is an error.
+func Normalize(x []float32, d int) error {
+	for i := 0; i+d <= len(x); i += d {
+		row := x[i : i+d]
+		var sum float64
+		for _, v := range row {
+			sum += float64(v) * float64(v)
+		}
+		norm := math.Sqrt(sum)
+		if !(norm > 0) || math.IsInf(norm, 0) {
+			return fmt.Errorf("embedding %d has length %g: it cannot be normalised", i/d, norm)
+		}
+		for j := range row {
+			row[j] = float32(float64(row[j]) / norm)
+		}
+	}
+	return nil
+}
