@@ -119,7 +119,7 @@ func (b Bars) Draw(c Canvas) error {
 
 	c.Begin(width, height, b.Alt())
 	top.draw(c)
-	for _, t := range p.x.ticks(70) {
+	for _, t := range p.x.ticks(64) {
 		at := p.x.pixel(t.value)
 		c.Polyline([]XY{{at, p.top}, {at, p.bottom}}, p.x.gridStyle(t.value))
 		c.Text(XY{at, p.bottom + textSize + 4}, t.label, TextStyle{Size: textSize, Color: inkSoft, Anchor: Middle})

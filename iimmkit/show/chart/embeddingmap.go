@@ -73,6 +73,11 @@ func (m EmbeddingMap) scales() (x, y scale) {
 			xs, ys = append(xs, p.X), append(ys, p.Y)
 		}
 	}
+	for _, c := range m.clouds() {
+		for _, q := range c.ellipse {
+			xs, ys = append(xs, q.X), append(ys, q.Y)
+		}
+	}
 	return newScale(m.X, xs), newScale(m.Y, ys)
 }
 
@@ -103,7 +108,7 @@ func thin(n, limit int) []int {
 	return out
 }
 
-// group is a cloud that gets an ellipse.
+// cloud is a set of points that gets an ellipse.
 type cloud struct {
 	name    string
 	color   string
@@ -184,6 +189,14 @@ func (m EmbeddingMap) gapSentence() string {
 		return ""
 	}
 	return "Arrow: " + m.Gap + "."
+}
+
+// subtitle carries the gap where the arrow cannot.
+func (m EmbeddingMap) subtitle() string {
+	if m.Gap == "" || m.Subtitle == "" {
+		return m.Subtitle + m.Gap
+	}
+	return m.Subtitle + " · arrow: " + m.Gap
 }
 
 // classNamed names a point for hover texts.

@@ -66,20 +66,37 @@ func (m EmbeddingMap) VegaLite() (json.RawMessage, error) {
 	}
 	if len(m.Captions) > 0 {
 		star := object{"type": "point", "filled": true, "shape": starPath, "size": 190, "stroke": ink, "strokeWidth": .8, "clip": true}
-		text := object{"type": "text", "dy": -13, "fontSize": smallSize, "color": ink, "clip": true}
+		text := object{"type": "text", "align": "left", "fontSize": smallSize, "color": ink, "clip": true, "dx": object{"expr": "datum.dx"}, "dy": object{"expr": "datum.dy"}}
 		opacity := fade(1)
 		layer := object{"data": m.csv(m.Captions), "mark": star, "encoding": with(object{"color": color, "opacity": opacity, "tooltip": tooltip})}
 		if len(images) == 0 {
 			layer["params"] = []object{zoom(), pick("class")}
 		}
-		layers = append(layers, layer, object{"data": m.csv(m.Captions), "mark": text,
-			"encoding": with(object{"text": object{"field": "class", "type": "nominal"}, "opacity": opacity})})
+		layers = append(layers, layer, object{"data": object{"values": m.captionLabels(p)}, "mark": text,
+			"encoding": with(object{"text": object{"field": "label", "type": "nominal"}, "opacity": opacity})})
 	}
 	if len(m.Images) > 0 && len(m.Captions) > 0 {
 		from, to := centre(m.Images), centre(m.Captions)
 		layers = append(layers, vegaLine([]float64{from.X, to.X}, []float64{from.Y, to.Y}, x, y, object{"color": ink, "strokeWidth": 2, "point": object{"color": ink, "size": 40}}))
 	}
-	return vegaSpec(m.Title, sentences(m.Subtitle, m.gapSentence()), note, p.right-p.left, p.bottom-p.top, object{"layer": layers})
+	return vegaSpec(m.Title, m.subtitle(), note, p.right-p.left, p.bottom-p.top, object{"layer": layers})
+}
+
+// captionLabels are the names of the captions and where they have room.
+func (m EmbeddingMap) captionLabels(p plane) []object {
+	spots := make([]spot, len(m.Captions))
+	for i, pt := range m.Captions {
+		spots[i] = spot{at: p.at(pt.X, pt.Y), radius: 7, text: elide(m.Classes[pt.Class], smallSize, 140)}
+	}
+	rows := []object{}
+	for i, l := range placeLabels(p.area, spots, nil, smallSize) {
+		if l.placed {
+			pt := m.Captions[i]
+			rows = append(rows, object{"x": pt.X, "y": pt.Y, "class": clean(m.Classes[pt.Class]), "label": l.text,
+				"dx": round2(l.at.X - spots[i].at.X), "dy": round2(l.at.Y - spots[i].at.Y - .3*smallSize)})
+		}
+	}
+	return rows
 }
 
 // csv writes points as inline data.

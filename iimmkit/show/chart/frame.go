@@ -145,7 +145,7 @@ func newPlane(width, height float64, h head, f foot, x, y scale) plane {
 // axes draws grid, ticks and titles. A plane whose y values carry no meaning
 // of their own may have an empty y scale title.
 func (p plane) axes(c Canvas) {
-	for _, t := range p.x.ticks(80) {
+	for _, t := range p.x.ticks(64) {
 		at := p.x.pixel(t.value)
 		c.Polyline([]XY{{at, p.top}, {at, p.bottom}}, p.x.gridStyle(t.value))
 		c.Text(XY{at, p.bottom + textSize + 4}, t.label, TextStyle{Size: textSize, Color: inkSoft, Anchor: Middle})

@@ -222,13 +222,15 @@ func (h HeatMap) colourBar(c Canvas, plot area) {
 		c.Rect(x, plot.top+length*float64(k)/steps, 12, length/steps+.4, Style{Fill: ramp(stops, 1-(float64(k)+.5)/steps)})
 	}
 	s := colours.onto(plot.top+length, plot.top)
+	widest := 0.0
 	for _, t := range s.ticks(32) {
+		widest = math.Max(widest, textWidth(t.label, smallSize, false))
 		y := s.pixel(t.value)
 		c.Polyline([]XY{{x + 12, y}, {x + 15, y}}, Style{Stroke: axisColor})
 		c.Text(XY{x + 18, y + .36*smallSize}, t.label, TextStyle{Size: smallSize, Color: inkSoft})
 	}
 	if h.ValueTitle != "" {
-		c.Text(XY{x + 58, plot.top + length/2}, elide(h.ValueTitle, smallSize, math.Max(length, plot.bottom-plot.top)), TextStyle{Size: smallSize, Color: ink, Anchor: Middle, Rotate: 90})
+		c.Text(XY{x + 18 + widest + 10, plot.top + length/2}, elide(h.ValueTitle, smallSize, math.Max(length, plot.bottom-plot.top)), TextStyle{Size: smallSize, Color: ink, Anchor: Middle, Rotate: 90})
 	}
 }
 

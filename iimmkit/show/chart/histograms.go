@@ -196,7 +196,7 @@ func (h Histograms) VegaLite() (json.RawMessage, error) {
 		means = append(means, object{"series": name, "mean": mean, "n": total})
 	}
 	sort.SliceStable(rows, func(a, b int) bool { return rows[a]["edge"].(float64) < rows[b]["edge"].(float64) })
-	color := object{"field": "series", "type": "nominal", "title": nil, "scale": object{"domain": names, "range": colors}, "legend": object{"orient": "top", "columns": 4}}
+	color := object{"field": "series", "type": "nominal", "title": nil, "scale": object{"domain": names, "range": colors}, "legend": object{"orient": "top", "columns": 4, "labelLimit": 200}}
 	width, height := h.Width, h.Height
 	if width == 0 {
 		width = 640

@@ -31,6 +31,11 @@ func (b box) overlap(o box) float64 {
 	return w * h
 }
 
+// distance from a point to the box, 0 inside.
+func (b box) distance(p XY) float64 {
+	return math.Hypot(math.Max(0, math.Max(b.x0-p.X, p.X-b.x1)), math.Max(0, math.Max(b.y0-p.Y, p.Y-b.y1)))
+}
+
 // crossed is the length of a segment inside the box.
 func (b box) crossed(p, q XY) float64 {
 	p, q, ok := area{b.x0, b.y0, b.x1, b.y1}.clip(p, q)
@@ -47,7 +52,7 @@ const labelDirections = 16
 
 // placeLabels finds room for labels: none overlaps another label, none leaves
 // the area, marks and lines are covered only where nothing better is found.
-// Greedy, the most crowded first, then each label may move once more, knowing
+// Greedy, the most crowded first, then each label may move again, knowing
 // all others (Christensen, Marks and Shieber, 1995, call this discrete
 // gradient descent). Labels without any room are not placed.
 func placeLabels(within area, spots []spot, lines [][]XY, size float64) []placement {
@@ -66,7 +71,7 @@ func placeLabels(within area, spots []spot, lines [][]XY, size float64) []placem
 	sort.SliceStable(order, func(a, b int) bool { return crowd[order[a]] > crowd[order[b]] })
 
 	l := labeller{within: within, spots: spots, lines: lines, size: size, boxes: make([]box, len(spots)), out: make([]placement, len(spots))}
-	for range 3 {
+	for range 5 {
 		for _, i := range order {
 			l.place(i)
 		}
@@ -101,7 +106,7 @@ func (l *labeller) place(i int) {
 			b := box{cx - w/2, cy - h/2, cx + w/2, cy + h/2}
 			cost := float64(ring)*6 + direction(d)
 			var leader []XY
-			if ring >= 2 {
+			if ring >= 1 {
 				leader = []XY{{s.at.X + ux*s.radius, s.at.Y + uy*s.radius}, {clampTo(s.at.X+ux*reach, b.x0, b.x1), clampTo(s.at.Y+uy*reach, b.y0, b.y1)}}
 			}
 			if cost >= best {
@@ -122,7 +127,7 @@ func (l *labeller) cost(i int, b box, leader []XY) float64 {
 	if b.x0 < a.left || b.x1 > a.right || b.y0 < a.top || b.y1 > a.bottom {
 		return math.Inf(1)
 	}
-	sum := 0.0
+	sum, own := 0.0, b.distance(l.spots[i].at)-l.spots[i].radius
 	for j, o := range l.spots {
 		if j != i && l.out[j].placed {
 			if b.overlap(l.boxes[j]) > 0 {
@@ -136,8 +141,12 @@ func (l *labeller) cost(i int, b box, leader []XY) float64 {
 			}
 		}
 		mark := box{o.at.X - o.radius, o.at.Y - o.radius, o.at.X + o.radius, o.at.Y + o.radius}
+		// A name nearer to another mark than to its own would be read as that one's.
+		if j != i && o.text != "" && b.distance(o.at)-o.radius <= own {
+			sum += 14
+		}
 		if v := b.overlap(mark); v > 0 {
-			sum += 25 + v
+			sum += 60 + v
 		}
 		if leader != nil && j != i && mark.crossed(leader[0], leader[1]) > 0 {
 			sum += 15

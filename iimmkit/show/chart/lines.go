@@ -197,7 +197,13 @@ func (l Lines) VegaLite() (json.RawMessage, error) {
 		layers = append(layers, object{"transform": []object{{"filter": "isValid(datum.low)"}}, "mark": object{"type": "area", "opacity": .15, "clip": true},
 			"encoding": object{"x": vegaAxis("x", x), "y": vegaStacked(vegaAxis("low", y)), "y2": object{"field": "high"}, "color": color}})
 	}
-	layers = append(layers, object{"params": []object{zoom(), pick("series")}, "mark": object{"type": "line", "clip": true, "point": object{"size": 24}},
+	point := any(object{"size": 24})
+	for _, s := range l.Series {
+		if len(s.X) > 40 { // the same bound as in Draw; hover still finds invisible ones
+			point = "transparent"
+		}
+	}
+	layers = append(layers, object{"params": []object{zoom(), pick("series")}, "mark": object{"type": "line", "clip": true, "point": point},
 		"encoding": object{"x": vegaAxis("x", x), "y": vegaAxis("y", y), "color": color, "opacity": fade(1),
 			"tooltip": []object{{"field": "series", "type": "nominal", "title": "of"}, vegaTooltip("x", l.X, "x"), vegaTooltip("y", l.Y, "y")}}})
 	width, height := l.size()

@@ -39,9 +39,9 @@ const (
 	Star
 )
 
-// markerOf changes the form with the colour, and keeps pairs of both unique
-// for 42 groups.
-func markerOf(i int) Marker { return Marker((i + i/len(palette)) % 6) }
+// markerOf changes the form with the colour: with 7 colours and 6 forms the
+// pairs repeat after 42 groups.
+func markerOf(i int) Marker { return Marker(i % 6) }
 
 // vegaShape is the same form in Vega-Lite.
 func (m Marker) vegaShape() string {

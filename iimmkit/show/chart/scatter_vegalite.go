@@ -45,7 +45,7 @@ func (s Scatter) VegaLite() (json.RawMessage, error) {
 		i := d.group[g]
 		names, colors, shapes = append(names, clean(g)), append(colors, Color(i)), append(shapes, markerOf(i).vegaShape())
 	}
-	legend := any(object{"orient": "top", "title": nil, "columns": 6})
+	legend := any(object{"orient": "top", "title": nil, "columns": 6, "labelLimit": 200})
 	if len(names) == 1 && names[0] == "" {
 		legend = nil
 	}
@@ -69,7 +69,7 @@ func (s Scatter) VegaLite() (json.RawMessage, error) {
 	}
 	layers = append(layers,
 		object{"data": data, "params": []object{zoom(), pick("group")},
-			"mark":     object{"type": "point", "filled": true, "size": 85, "stroke": white, "strokeWidth": .8, "clip": true},
+			"mark":     object{"type": "point", "filled": true, "size": 100, "stroke": white, "strokeWidth": .8, "clip": true},
 			"encoding": object{"x": x, "y": y, "color": color, "shape": shape, "opacity": fade(1), "tooltip": tooltip}},
 		object{"data": data, "transform": []object{{"filter": "isValid(datum.label)"}},
 			"mark": object{"type": "text", "align": "left", "fontSize": smallSize, "color": ink, "clip": true,

@@ -15,6 +15,9 @@ const vegaSchema = "https://vega.github.io/schema/vega-lite/v5.json"
 
 // vegaSpec completes a specification with the parts all kinds share.
 func vegaSpec(title, subtitle, note string, width, height float64, body object) (json.RawMessage, error) {
+	if width == 0 { // the body states its own width
+		width = body["width"].(float64)
+	}
 	heading := object{"text": wrapOr(title, titleSize, width), "anchor": "start", "fontSize": titleSize}
 	if lines := append(wrap(subtitle, textSize, width), wrap(note, textSize, width)...); len(lines) > 0 {
 		heading["subtitle"] = lines
@@ -53,7 +56,7 @@ func wrapOr(text string, size, width float64) []string {
 
 // vegaAxis describes one positional channel with an explicit domain.
 func vegaAxis(field string, s scale) object {
-	axis := object{}
+	axis := object{"tickCount": 7}
 	if s.axis.Percent {
 		axis["format"] = "~%"
 	}
