@@ -189,6 +189,11 @@ func (d Data) classes(c encoder.Config) (int, error) {
 			return 0, fmt.Errorf("training image %d has class %d: must be in 0..%d", i, y, classes-1)
 		}
 	}
+	for i, id := range d.Tokens {
+		if id < 0 || int(id) >= c.VocabSize {
+			return 0, fmt.Errorf("token id %d of caption %d is not in the vocabulary of %d", id, i/c.ContextLength, c.VocabSize)
+		}
+	}
 	return classes, nil
 }
 
