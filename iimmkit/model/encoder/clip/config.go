@@ -86,8 +86,9 @@ func ParseHF(data []byte) (Config, error) {
 func ParseOpenCLIP(data []byte) (Config, error) {
 	var raw struct {
 		Model struct {
-			EmbedDim  int  `json:"embed_dim"`
-			QuickGELU bool `json:"quick_gelu"`
+			EmbedDim  int             `json:"embed_dim"`
+			QuickGELU bool            `json:"quick_gelu"`
+			Decoder   json.RawMessage `json:"multimodal_cfg"`
 			Vision    struct {
 				ImageSize int             `json:"image_size"`
 				Layers    json.RawMessage `json:"layers"`
@@ -115,6 +116,9 @@ func ParseOpenCLIP(data []byte) (Config, error) {
 	v, t := raw.Model.Vision, raw.Model.Text
 	if v.Timm != "" || t.HFModel != "" {
 		return Config{}, fmt.Errorf("%s: towers %s%s are not CLIP's own", file, v.Timm, t.HFModel)
+	}
+	if raw.Model.Decoder != nil {
+		return Config{}, fmt.Errorf("%s: multimodal_cfg: a CoCa model is not a CLIP model", file)
 	}
 	var layers int
 	if err := json.Unmarshal(v.Layers, &layers); err != nil {
