@@ -11,3 +11,7 @@ import (
 const xlaMissing = "this binary was built without XLA (it needs cgo, a C compiler, and no -tags noxla)"
 
 func openXLA(string, string) (compute.Backend, error) { return nil, errors.New(xlaMissing) }
+
+const cpuVersion = ""
+
+func gomlxInstall(string, string) error { return errors.New(xlaMissing) }

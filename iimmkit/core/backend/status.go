@@ -39,7 +39,7 @@ func List() []Status {
 			}
 		}
 		if b, err := Open(name); err != nil {
-			s.Why = err.Error()
+			s.Why = strings.TrimPrefix(err.Error(), fmt.Sprintf("backend %s: %v: ", name, ErrUnavailable))
 		} else {
 			s.Description = b.Description()
 			if err := try(b); err != nil {
