@@ -2,6 +2,7 @@ package notebook
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -14,18 +15,51 @@ func plain(s string) string { return escapes.ReplaceAllString(s, "") }
 // program has written.
 var bare = regexp.MustCompile(`^(exit status \d+|signal: .*)$`)
 
+// located is how GoNB begins a part of the traceback that it could place: then
+// the code around it, then the message on the last line.
+var located = regexp.MustCompile(`^\s*Cell\[(\d+)\]: Line (\d+)`)
+
+// compilerLines returns the messages of a traceback of GoNB, each with its place:
+// "line 2: undefined: x".
+func compilerLines(c *Cell, traceback []string) string {
+	var said []string
+	for _, part := range traceback {
+		part = strings.TrimRight(plain(part), "\n ")
+		if strings.HasPrefix(part, "# gonb_") || strings.TrimSpace(part) == "" {
+			continue
+		}
+		if strings.HasPrefix(part, "---------------") {
+			break // advice about go.work that does not apply here
+		}
+		if m := located.FindStringSubmatch(part); m != nil {
+			message := part[strings.LastIndexByte(part, '\n')+1:]
+			place := "line " + m[2]
+			if c.ExecutionCount == nil || m[1] != strconv.Itoa(*c.ExecutionCount) {
+				place = "In[" + m[1] + "] line " + m[2]
+			}
+			part = place + ": " + strings.TrimSpace(message)
+		}
+		said = append(said, part)
+	}
+	return strings.TrimSpace(strings.Join(said, "\n"))
+}
+
+// noNetwork is what the go command says of a module that is not here while
+// GOPROXY=off.
+var noNetwork = regexp.MustCompile(`cannot find module providing package|module lookup disabled by GOPROXY=off`)
+
+const noNetworkHint = "\ncells do not use the network: for modules of iimm run iimm kernel install again; to let cells fetch others set IIMM_GOPROXY=https://proxy.golang.org,direct"
+
 // failureText tells why a cell failed: the compiler's messages from the
 // traceback; of a program that ended with an error what it showed and wrote
 // last.
 func failureText(c *Cell, reply *message) string {
-	var said []string
-	for _, line := range texts(reply.content["traceback"]) {
-		said = append(said, strings.TrimRight(plain(line), "\n "))
-	}
-	text := strings.TrimSpace(strings.Join(said, "\n"))
-	value := strings.TrimSpace(plain(reply.str("evalue")))
+	text := compilerLines(c, texts(reply.content["traceback"]))
 	if text == "" {
-		text = value
+		text = strings.TrimSpace(plain(reply.str("evalue")))
+	}
+	if noNetwork.MatchString(text) {
+		text += noNetworkHint
 	}
 	if !bare.MatchString(text) {
 		return text

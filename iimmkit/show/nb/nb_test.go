@@ -1,0 +1,235 @@
+package nb
+
+import (
+	"bytes"
+	"encoding/gob"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/iimmkit/iimm/iimmkit/show/chart"
+)
+
+// captured runs f as in a plain program and returns what it wrote and the exit
+// code, -1 when it did not end.
+func captured(t *testing.T, f func()) (out, err string, code int) {
+	t.Helper()
+	var o, e bytes.Buffer
+	oldOut, oldErr, oldExit := stdout, stderr, exit
+	defer func() { stdout, stderr, exit = oldOut, oldErr, oldExit }()
+	code = -1
+	type ended struct{}
+	stdout, stderr = &o, &e
+	exit = func(c int) { code = c; panic(ended{}) }
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(ended); !ok {
+				panic(r)
+			}
+			out, err = o.String(), e.String()
+		}
+	}()
+	f()
+	return o.String(), e.String(), code
+}
+
+func TestTableText(t *testing.T) {
+	half := 0.5
+	var missing *float64
+	out, _, _ := captured(t, func() {
+		Table([]string{"task", "n", "iimm"}, [][]any{
+			{"world/shape", 300, 0.25},
+			{"数字", 10, &half},
+			{"x", 7, missing},
+			{"y", 1234567, math.NaN()},
+		})
+	})
+	want := "" +
+		"task               n   iimm\n" +
+		"-----------  -------  -----\n" +
+		"world/shape      300  0.250\n" +
+		"数字              10  0.500\n" +
+		"x                  7      –\n" +
+		"y            1234567      –\n"
+	if out != want {
+		t.Errorf("got\n%swant\n%s", out, want)
+	}
+}
+
+func TestTableHTMLEscapesAndPadsShortRows(t *testing.T) {
+	got := tableHTML([]string{"a<b", "n"}, [][]any{{"<script>", 1}, {"short"}})
+	for _, want := range []string{"a&lt;b", "&lt;script&gt;", `<td style="text-align:right">1</td>`, `<td style="text-align:right"></td>`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "<script>") {
+		t.Error("markup of a value came through")
+	}
+}
+
+func TestNumbersAreFormatted(t *testing.T) {
+	for _, c := range []struct {
+		v    any
+		want string
+	}{
+		{0.0, "0.000"}, {0.12345, "0.123"}, {12.345, "12.35"}, {123.45, "123.5"}, {12345.6, "12346"},
+		{1e-5, "1e-05"}, {1.5e7, "1.5e+07"}, {float32(0.5), "0.500"}, {-0.25, "-0.250"}, {math.Inf(1), "+Inf"},
+		{int64(-3), "-3"}, {uint8(7), "7"}, {true, "true"}, {3 * time.Second, "3s"}, {errors.New("no"), "no"},
+	} {
+		if got, _ := format(c.v); got != c.want {
+			t.Errorf("format(%v) = %q, want %q", c.v, got, c.want)
+		}
+	}
+}
+
+func TestParamReadsTheEnvironment(t *testing.T) {
+	t.Setenv("IIMM_PARAM_LEDGER_FOLDER", "out/x")
+	t.Setenv("IIMM_PARAM_N", "12")
+	t.Setenv("IIMM_PARAM_RATE", "0.5")
+	t.Setenv("IIMM_PARAM_FULL", "true")
+	t.Setenv("IIMM_PARAM_LIMIT", "90s")
+	t.Setenv("IIMM_PARAM_SEED", "0")
+	if got := Param("ledger-folder", "y"); got != "out/x" {
+		t.Error(got)
+	}
+	if got := Param("n", 3); got != 12 {
+		t.Error(got)
+	}
+	if got := Param("rate", 1.0); got != 0.5 {
+		t.Error(got)
+	}
+	if got := Param("full", false); !got {
+		t.Error(got)
+	}
+	if got := Param("limit", time.Second); got != 90*time.Second {
+		t.Error(got)
+	}
+	if got := Param("seed", uint64(7)); got != 0 {
+		t.Error("seed 0 was not taken:", got)
+	}
+	if got := Param("not-given", 3); got != 3 {
+		t.Error(got)
+	}
+}
+
+func TestParamOfWrongTypeEndsTheCell(t *testing.T) {
+	t.Setenv("IIMM_PARAM_N", "many")
+	_, err, code := captured(t, func() { Param("n", 3) })
+	if code != 1 || err != "Error: parameter n: \"many\" is not a whole number (from IIMM_PARAM_N)\n" {
+		t.Errorf("exit %d, %q", code, err)
+	}
+}
+
+func TestCheckEndsWithTheError(t *testing.T) {
+	if _, err, code := captured(t, func() { Check(nil) }); code != -1 || err != "" {
+		t.Errorf("Check(nil): exit %d, %q", code, err)
+	}
+	_, err, code := captured(t, func() { Must(os.Open("/does/not/exist")) })
+	if code != 1 || !strings.HasPrefix(err, "Error: open /does/not/exist:") {
+		t.Errorf("exit %d, %q", code, err)
+	}
+	if got := Must(3, nil); got != 3 {
+		t.Error(got)
+	}
+}
+
+// TestSendableSurvivesGob sends JSON as the kernel receives it: through gob,
+// then to JSON again.
+func TestSendableSurvivesGob(t *testing.T) {
+	const spec = `{"title":null,"mark":"point","data":{"values":[{"x":1.5,"name":"a","y":null},{"x":-2,"flag":false}]},"layer":[{"a":[1,[2,3]]}],"empty":{}}`
+	v, err := sendable([]byte(spec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type parcel struct{ Data map[string]any }
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(parcel{map[string]any{"spec": v}}); err != nil {
+		t.Fatal(err)
+	}
+	var got parcel
+	if err := gob.NewDecoder(&b).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(got.Data["spec"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, have any
+	if err := errors.Join(json.Unmarshal([]byte(spec), &want), json.Unmarshal(again, &have)); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(want, have) {
+		t.Errorf("sent %s\ngot  %s", spec, again)
+	}
+}
+
+func TestSendableRefusesWhatGobWouldChange(t *testing.T) {
+	if _, err := sendable([]byte(`{"data":{"values":[]}}`)); !errors.Is(err, errEmptyList) {
+		t.Errorf("empty list: %v", err)
+	}
+	for _, bad := range []string{`null`, `[1]`, `{`} {
+		if _, err := sendable([]byte(bad)); err == nil {
+			t.Errorf("%s was taken", bad)
+		}
+	}
+}
+
+func TestProgressBarMarkup(t *testing.T) {
+	b := &bar{title: "embedding <x>", total: 10, n: 5}
+	d := b.data(2 * time.Second)
+	if got := d[mimeHTML]; got != `<div><progress max="10" value="5"></progress> <code>embedding &lt;x&gt; 5/10  2.5/s, 2.0 s left</code></div>` {
+		t.Error(got)
+	}
+	if got := d[mimePlain]; got != "embedding <x> [==========          ] 5/10  2.5/s, 2.0 s left" {
+		t.Error(got)
+	}
+	b = &bar{title: "reading", n: 3, finished: true}
+	if got := b.data(time.Second)[mimeHTML]; got != `<div><code>reading 3  3.0/s, took 1.0 s</code></div>` {
+		t.Error(got)
+	}
+}
+
+func TestProgressPrintsInAPlainProgram(t *testing.T) {
+	_, err, _ := captured(t, func() {
+		b := Progress("counting", 2)
+		b.Add(2)
+		b.Done()
+	})
+	if !strings.Contains(err, "counting [") || !strings.Contains(err, "2/2") {
+		t.Errorf("printed %q", err)
+	}
+}
+
+func TestChartIsSentInEveryForm(t *testing.T) {
+	c := chart.Scatter{
+		Title: "gain", X: chart.Axis{Title: "iimm"}, Y: chart.Axis{Title: "gain"},
+		Points: []chart.Point{{X: 0.1, Y: 1, Name: "a"}, {X: 0.2, Y: 2, Name: "b"}, {X: 0.3, Y: 4, Name: "c"}},
+	}
+	data, err := chartData(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := data[mimeHTML]; ok {
+		t.Error("text/html would hide the interactive chart")
+	}
+	for _, mime := range []string{mimeVegaLite, mimeSVG, mimePlain} {
+		if data[mime] == nil {
+			t.Errorf("no %s", mime)
+		}
+	}
+	out, _, code := captured(t, func() { Chart(c) })
+	if code != -1 || out != c.Alt()+"\n" {
+		t.Errorf("a plain program printed %q", out)
+	}
+	defer func() { RenderPNG = nil }()
+	RenderPNG = func(chart.Chart) ([]byte, error) { return []byte{1, 2, 3}, nil }
+	if data, err = chartData(c); err != nil || data[mimePNG] != "AQID" {
+		t.Errorf("png %v, %v", data[mimePNG], err)
+	}
+}
