@@ -69,7 +69,7 @@ func (o *pretrainOptions) run(ctx context.Context, s *streams) error {
 		return err
 	}
 	fmt.Fprintf(s.err, "backend: %s\n", b.Description())
-	p, err := train.Pretrain(ctx, b, o.recipe, s.progress())
+	p, err := train.Pretrain(ctx, b, o.recipe, filepath.Join(o.out, ".resume.safetensors"), s.progress())
 	if err != nil {
 		return err
 	}

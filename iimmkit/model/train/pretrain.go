@@ -2,10 +2,13 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"math"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -14,6 +17,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/iimmkit/iimm/datasets/world"
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
@@ -83,9 +87,12 @@ const (
 
 // Pretrain trains a dual encoder from random weights on the synthetic world
 // with the symmetric contrastive loss of CLIP (Radford et al., 2021). The
-// result is a function of the recipe and the backend.
-func Pretrain(ctx context.Context, b compute.Backend, r Recipe, report progress.Reporter) (*Pretrained, error) {
+// result is a function of the recipe and the backend. With a resume file, the
+// state is kept there every few hundred steps, and a run that was cut off goes
+// on from it to the same result; the file is removed at the end.
+func Pretrain(ctx context.Context, b compute.Backend, r Recipe, resume string, report progress.Reporter) (*Pretrained, error) {
 	start := time.Now()
+	point := resumePoint{Recipe: r, Backend: backend.Name(b)}
 	data := drawWorld(r, report)
 	r.Shape.VocabSize = len(data.vocabulary.Words)
 	e, err := newRandom(b, r.Shape, r.Seed, data.vocabulary)
@@ -96,15 +103,23 @@ func Pretrain(ctx context.Context, b compute.Backend, r Recipe, report progress.
 	if err != nil {
 		return nil, err
 	}
-	result := &Pretrained{Encoder: e}
+	if resume != "" {
+		if p, ok, err := step.loadResume(resume, point); err != nil {
+			return nil, err
+		} else if ok {
+			point = p
+		}
+	}
+	from := point.Steps
 	bar := report.Start("pretrain", r.Steps)
 	defer bar.Done()
+	bar.Add(from)
 	batches := make(chan batch, 2)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
 		defer close(batches)
-		for t := range r.Steps {
+		for t := from; t < r.Steps; t++ {
 			select {
 			case batches <- data.batch(r, t):
 			case <-ctx.Done():
@@ -114,7 +129,7 @@ func Pretrain(ctx context.Context, b compute.Backend, r Recipe, report progress.
 	}()
 	var mean float64
 	every := max(1, min(250, r.Steps/10))
-	for t := range r.Steps {
+	for t := from; t < r.Steps; t++ {
 		in, ok := <-batches
 		if !ok || ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -133,13 +148,24 @@ func Pretrain(ctx context.Context, b compute.Backend, r Recipe, report progress.
 			}
 			p.Step, p.Loss = t+1, mean
 			mean = 0
-			result.Curve = append(result.Curve, p)
+			point.Curve = append(point.Curve, p)
 			bar.Note(fmt.Sprintf("loss %.3f, validation %.3f, recall %.2f", p.Loss, p.ValidationLoss, p.Recall1))
+			if resume != "" {
+				now := point
+				now.Steps, now.Seconds = t+1, point.Seconds+time.Since(start).Seconds()
+				if err := step.saveResume(resume, now); err != nil {
+					return nil, err
+				}
+			}
 		}
 		bar.Add(1)
 	}
-	result.Seconds = time.Since(start).Seconds()
-	return result, nil
+	if resume != "" {
+		if err := os.Remove(resume); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return &Pretrained{Encoder: e, Curve: point.Curve, Seconds: point.Seconds + time.Since(start).Seconds()}, nil
 }
 
 // newRandom returns an encoder with open_clip's random initial weights. Each
