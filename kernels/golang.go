@@ -121,7 +121,8 @@ func FindClone(dir string) string {
 
 // findModule returns the folder of the module that a kernel started in dir
 // would use, by the rule of start.sh: the clone around dir; IIMM_MODULE, a
-// folder or a version; what is installed for a version of the running binary.
+// folder or a version; and what it is told at installation, the clone around the
+// working directory or the version of the running binary.
 func findModule(ctx context.Context, dir, version string) (string, error) {
 	if root := FindClone(dir); root != "" {
 		return root, nil
@@ -134,6 +135,9 @@ func findModule(ctx context.Context, dir, version string) (string, error) {
 			return "", fmt.Errorf("IIMM_MODULE=%s holds no module %s: set it to a clone or to a version (v1.2.3)", m, Module)
 		}
 		return filepath.Abs(m)
+	}
+	if root := FindClone("."); root != "" {
+		return root, nil
 	}
 	if isVersion(version) {
 		return download(ctx, version)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -76,7 +77,7 @@ func ParamVariable(name string) (string, error) {
 // raises-exception may fail.
 func Execute(ctx context.Context, n *Notebook, opt Options) error {
 	env := []string{"IIMM_RAW_ERROR=true"}
-	for _, name := range sortedNames(opt.Parameters) {
+	for _, name := range sortedKeys(opt.Parameters) {
 		variable, err := ParamVariable(name)
 		if err != nil {
 			return err
@@ -143,14 +144,7 @@ func Execute(ctx context.Context, n *Notebook, opt Options) error {
 	return nil
 }
 
-func sortedNames(m map[string]string) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // firstLine returns the first line of a cell that is code, shortened.
 func firstLine(source string) string {
