@@ -51,8 +51,7 @@ func WillNormalize() CheckOption { return func(o *checkOptions) { o.normalize = 
 // Check examines a set before any number is made of it: sizes, NaN, infinite
 // and zero rows, norms, labels out of range or starting at one, classes with
 // no or one image, captions that do not go with the classes, rows that are
-// exactly equal, and a second half that repeats the first, as writers that
-// append leave it. Findings come in a fixed order; none is good news.
+// exactly equal, and blocks that repeat, as writers that append leave them. Findings come in a fixed order; none is good news.
 func (s *Set) Check(opts ...CheckOption) []Finding {
 	var o checkOptions
 	for _, f := range opts {
@@ -295,15 +294,12 @@ func (m Matrix) notFinite(i int) string {
 // checkRepeats looks for rows that are exactly equal.
 func (s *Set) checkRepeats(images, texts examined) []Finding {
 	var found []Finding
-	if n := s.Images.Rows; n >= 4 && n%2 == 0 {
-		doubled := true
-		for i := 0; i < n/2 && doubled; i++ {
-			doubled = images.hash[i] == images.hash[i+n/2] && s.Labels[i] == s.Labels[i+n/2] && images.equal(i, i+n/2)
-		}
-		if doubled {
-			return append(found, Finding{Severity: Refuse, Code: "doubled", Count: n / 2,
-				Message: fmt.Sprintf("rows %d..%d repeat rows 0..%d: the file was appended to instead of replaced; keep the first half", n/2, n-1, n/2-1)})
-		}
+	sameLabel := func(i, k int) bool { return s.Labels[i] == s.Labels[k] }
+	if f, ok := appended("image", images, sameLabel); ok {
+		return append(found, f)
+	}
+	if f, ok := appended("caption", texts, func(int, int) bool { return true }); ok {
+		return append(found, f)
 	}
 	if f, first := repeats(images); f.Count > 0 {
 		f.Severity, f.Code = Warn, "duplicate_images"
@@ -316,6 +312,28 @@ func (s *Set) checkRepeats(images, texts examined) []Finding {
 		found = append(found, f)
 	}
 	return found
+}
+
+// appended finds rows that are the same block two or more times, as a writer
+// leaves them that appends to the file of an earlier run.
+func appended(what string, e examined, same func(i, k int) bool) (Finding, bool) {
+	n := len(e.hash)
+	for parts := 2; parts <= 8; parts++ {
+		size := n / parts
+		if n%parts != 0 || size < 2 {
+			continue
+		}
+		repeated := true
+		for i := size; i < n && repeated; i++ {
+			k := i - size
+			repeated = e.hash[i] == e.hash[k] && same(i, k) && e.equal(i, k)
+		}
+		if repeated {
+			return Finding{Severity: Refuse, Code: "doubled", Count: n - size,
+				Message: fmt.Sprintf("%s rows 0..%d are there %d times: the file was appended to instead of replaced; keep the first %d rows", what, size-1, parts, size)}, true
+		}
+	}
+	return Finding{}, false
 }
 
 // repeats finds rows equal to an earlier one; first is what the first of them
