@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
-	"github.com/iimmkit/iimm/iimmkit/file/store"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	"github.com/iimmkit/iimm/iimmkit/model/train"
 )
 
@@ -47,16 +44,6 @@ recipe takes about 15 minutes with XLA CPU on two cores.`,
 	return c
 }
 
-// pretraining is the record kept beside a checkpoint: how it was made.
-type pretraining struct {
-	Schema  int                `json:"schema"`
-	Hash    string             `json:"hash"` // of the stored, float16 weights
-	Backend string             `json:"backend"`
-	Seconds float64            `json:"seconds"`
-	Recipe  train.Recipe       `json:"recipe"`
-	Curve   []train.CurvePoint `json:"curve"`
-}
-
 func (o *pretrainOptions) run(ctx context.Context, s *streams) error {
 	if o.out == "" {
 		return usagef("--out is required: the folder for the checkpoint")
@@ -73,29 +60,14 @@ func (o *pretrainOptions) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Encoder.Save(o.out, encoder.SaveOptions{Half: true}); err != nil {
-		return err
-	}
-	stored, err := encoder.Open(b, o.out)
+	card, err := p.SaveWithCard(ctx, o.out, "micro-clip", o.recipe, backend.Name(b), s.progress())
 	if err != nil {
-		return err
-	}
-	hash, err := stored.Hash()
-	if err != nil {
-		return err
-	}
-	record := pretraining{Schema: 1, Hash: hash, Backend: backend.Name(b), Seconds: p.Seconds, Recipe: o.recipe, Curve: p.Curve}
-	data, err := json.MarshalIndent(record, "", " ")
-	if err != nil {
-		return err
-	}
-	if err := store.WriteFile(filepath.Join(o.out, "pretraining.json"), append(data, '\n')); err != nil {
 		return err
 	}
 	if o.json {
-		return s.json(record)
+		return s.json(card)
 	}
-	last := p.Curve[len(p.Curve)-1]
+	last := card.Curve[len(card.Curve)-1]
 	fmt.Fprintf(s.out, "%s: validation loss %.3f, recall@1 of 256 %.2f after %d steps\n", o.out, last.ValidationLoss, last.Recall1, last.Step)
 	return nil
 }
