@@ -96,6 +96,12 @@ func (n *Notebook) top() string {
 		}
 		b.WriteString(` <span class="parameters">` + strings.Join(parts, ", ") + "</span>")
 	}
+	for _, c := range n.Cells {
+		if c.failed() {
+			b.WriteString(` <a class="failed" href="#failed">a cell failed: see where</a>`)
+			break
+		}
+	}
 	b.WriteString("</header>\n")
 	return b.String()
 }
@@ -173,13 +179,9 @@ func (p *page) cell(c *Cell) error {
 	if strings.TrimSpace(c.Source) == "" {
 		return nil
 	}
-	failed := false
-	for _, o := range c.Outputs {
-		failed = failed || o.Type == "error"
-	}
 	open, number := "", " "
-	if failed {
-		open = " open"
+	if c.failed() {
+		open = ` open id="failed"`
 	}
 	if c.ExecutionCount != nil {
 		number = fmt.Sprint(*c.ExecutionCount)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/iimmkit/iimm/iimmkit/file/store"
@@ -58,6 +59,11 @@ type Bundle map[string]any
 func (b Bundle) text(mime string) (s string, ok bool) {
 	s, ok = b[mime].(string)
 	return s, ok
+}
+
+// failed reports whether an error is among the outputs.
+func (c *Cell) failed() bool {
+	return slices.ContainsFunc(c.Outputs, func(o *Output) bool { return o.Type == "error" })
 }
 
 // Kernel returns the name of the kernelspec the notebook asks for, or "".
