@@ -60,7 +60,7 @@ func (o *correlateOptions) run(_ context.Context, s *streams) error {
 		return err
 	}
 	if report.Failed > 0 {
-		s.warnf("%d failed runs are left out", report.Failed)
+		s.warnf("failed runs left out: %d", report.Failed)
 	}
 	if o.json {
 		return s.json(report)

@@ -100,7 +100,7 @@ func analyse(g group, o Options) (*Group, error) {
 		out.LeaveOneOut = append(out.LeaveOneOut, forecasts[i]...)
 		out.Subsets = append(out.Subsets, subsetSpreads(out, target, o)...)
 	}
-	out.Notes = notes(out)
+	out.Notes = notes(out, g.retainedSets())
 	out.Statement = statement(out)
 	return out, nil
 }
@@ -206,8 +206,8 @@ func (s *sample) correlate(predictor string) (Correlation, error) {
 	pick := newPicker(len(y))
 	c.CI95 = s.draws.Interval(pick.two(pearson, x, y))
 	c.CI95ByDomain = s.domainDraws.Interval(pick.two(pearson, x, y))
-	c.RhoCI95 = s.draws.Interval(pick.two(func(x, y []float64) float64 { return pearson(Ranks(x), Ranks(y)) }, x, y))
-	c.TauCI95 = s.draws.Interval(pick.two(kendall, x, y))
+	c.RhoCI95 = s.draws.Interval(pick.spearmanDrawn(x, y))
+	c.TauCI95 = s.draws.Interval(kendallDrawn(x, y))
 	if c.Line, err = Fit(x, y); err != nil {
 		return c, err
 	}
@@ -224,36 +224,6 @@ func (s *sample) correlate(predictor string) (Correlation, error) {
 	c.Excess = defined(excess(x, y, z))
 	c.ExcessCI95 = s.draws.Percentile(pick.three(excess, x, y, z))
 	return c, nil
-}
-
-// picker gathers the values of drawn items into buffers it reuses.
-type picker struct{ a, b, c []float64 }
-
-func newPicker(n int) *picker {
-	return &picker{make([]float64, 0, n), make([]float64, 0, n), make([]float64, 0, n)}
-}
-
-func (p *picker) two(f func(x, y []float64) float64, x, y []float64) func([]int) float64 {
-	return func(items []int) float64 {
-		p.a, p.b = p.a[:0], p.b[:0]
-		for _, i := range items {
-			p.a = append(p.a, x[i])
-			p.b = append(p.b, y[i])
-		}
-		return f(p.a, p.b)
-	}
-}
-
-func (p *picker) three(f func(x, y, z []float64) float64, x, y, z []float64) func([]int) float64 {
-	return func(items []int) float64 {
-		p.a, p.b, p.c = p.a[:0], p.b[:0], p.c[:0]
-		for _, i := range items {
-			p.a = append(p.a, x[i])
-			p.b = append(p.b, y[i])
-			p.c = append(p.c, z[i])
-		}
-		return f(p.a, p.b, p.c)
-	}
 }
 
 // forecasters lists the sets of predictors whose forecasts are compared.
@@ -340,7 +310,7 @@ func subsetSpreads(g *Group, target string, o Options) []Spread {
 			continue
 		}
 		pick := newPicker(SubsetSize)
-		r, tau := pick.two(pearson, x, y), pick.two(kendall, x, y)
+		r, tau := pick.two(pearson, x, y), kendallDrawn(x, y)
 		var rs, taus []float64
 		for _, items := range subsets {
 			rs = append(rs, r(items))

@@ -101,7 +101,14 @@ func constant(x []float64) bool {
 	if len(x) == 0 {
 		return true
 	}
-	low, high := slices.Min(x), slices.Max(x)
+	low, high := x[0], x[0]
+	for _, v := range x {
+		if v < low {
+			low = v
+		} else if v > high {
+			high = v
+		}
+	}
 	return high-low <= 1e-12*max(math.Abs(low), math.Abs(high))
 }
 
@@ -190,7 +197,11 @@ func mean(x []float64) float64 {
 // kendall is tau-b, NaN where not defined.
 func kendall(x, y []float64) float64 {
 	balance, tiedX, tiedY := concordance(x, y)
-	pairs := len(x) * (len(x) - 1) / 2
+	return tauB(balance, tiedX, tiedY, len(x)*(len(x)-1)/2)
+}
+
+// tauB is NaN where all pairs, or no pairs, are tied in x or in y.
+func tauB(balance, tiedX, tiedY, pairs int) float64 {
 	if pairs == tiedX || pairs == tiedY {
 		return math.NaN()
 	}

@@ -178,15 +178,16 @@ func (g *Group) BestForecast(target string) (best, base *Forecast) {
 		case f.Target != target || f.Error == nil:
 		case len(f.Predictors) == 0:
 			base = f
-		case best == nil || *f.Error < *best.Error:
+		case best == nil || *f.Error < *best.Error-1e-9: // equal to rounding, the smaller set stays
 			best = f
 		}
 	}
 	return best, base
 }
 
-// notes warns of what limits the numbers.
-func notes(g *Group) []string {
+// notes warns of what limits the numbers. retained counts the different sets of
+// tasks that forgetting was measured on.
+func notes(g *Group, retained int) []string {
 	notes := []string{}
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	if g.N < fewestUnits {
@@ -207,6 +208,18 @@ func notes(g *Group) []string {
 	}
 	if fewest < most {
 		add("tasks have from %d to %d seeds", fewest, most)
+	}
+	noisy := 0
+	for _, t := range g.Tasks {
+		if v, ok := t.spread[Gain]; ok && math.Sqrt(v) > math.Abs(t.Values[Gain]) {
+			noisy++
+		}
+	}
+	if noisy > 0 {
+		add("on %d of %d tasks the gain is smaller than its standard deviation between seeds", noisy, g.N)
+	}
+	if retained > 1 {
+		add("forgetting was measured on %d different sets of tasks: its values do not compare well", retained)
 	}
 	for _, p := range Predictors() {
 		if c := g.Correlation(p, Gain); c != nil && c.N > 1 && c.Note == sameForAll {

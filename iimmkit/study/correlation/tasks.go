@@ -203,6 +203,32 @@ func (g group) tasks() []Task {
 	return tasks
 }
 
+// retainedSets counts the different sets of tasks which, each run's own task
+// aside, forgetting was averaged over.
+func (g group) retainedSets() int {
+	all := map[string]bool{}
+	for _, r := range g.runs {
+		for task := range r.OffTarget {
+			all[task] = true
+		}
+	}
+	sets := map[string]bool{}
+	for _, r := range g.runs {
+		if r.Forgetting == nil || len(r.OffTarget) == 0 {
+			continue
+		}
+		var missing []string
+		for task := range all {
+			if _, ok := r.OffTarget[task]; !ok && task != r.Task {
+				missing = append(missing, task)
+			}
+		}
+		sort.Strings(missing)
+		sets[strings.Join(missing, "\n")] = true
+	}
+	return len(sets)
+}
+
 // average is the mean, exact when all values are equal: rounding must not break
 // ties between tasks.
 func average(v []float64) float64 {
