@@ -5,6 +5,7 @@
 package embedding
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -102,16 +103,20 @@ type Provenance struct {
 }
 
 // CaptionHash is the hash of class names and prompts that artefacts carry
-// under "captions": SHA-256 of their JSON [class names, prompts], in hex.
+// under "captions": SHA-256, in hex, of their JSON [class names, prompts]
+// without spaces, in UTF-8 (Python: json.dumps(lists, separators=(",", ":"),
+// ensure_ascii=False)).
 func CaptionHash(classNames, prompts []string) string {
 	lists := [2][]string{{}, {}}
 	lists[0] = append(lists[0], classNames...)
 	lists[1] = append(lists[1], prompts...)
-	b, err := json.Marshal(lists)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(lists); err != nil {
 		panic(err) // strings always have a JSON form
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 	return hex.EncodeToString(sum[:])
 }
 

@@ -91,13 +91,16 @@ func safetensorsSet(path string, f *tensorfile.Safetensors) (*Set, error) {
 	if v, ok := meta[keySchema]; ok && v != "1" {
 		return nil, fmt.Errorf("%s: embeddings of layout %q, this program reads 1", path, v)
 	}
-	for key, into := range map[string]any{keyClassNames: &s.ClassNames, keyPrompts: &s.Prompts, keyProvenance: &s.Provenance} {
-		text, ok := meta[key]
+	for _, entry := range []struct {
+		key  string
+		into any
+	}{{keyClassNames, &s.ClassNames}, {keyPrompts, &s.Prompts}, {keyProvenance, &s.Provenance}} {
+		text, ok := meta[entry.key]
 		if !ok {
 			continue
 		}
-		if err := json.Unmarshal([]byte(text), into); err != nil {
-			return nil, fmt.Errorf("%s: metadata %q: %w", path, key, err)
+		if err := json.Unmarshal([]byte(text), entry.into); err != nil {
+			return nil, fmt.Errorf("%s: metadata %q: %w", path, entry.key, err)
 		}
 	}
 	if f.Has(keyIDs) {
@@ -149,15 +152,18 @@ func readNPZ(path string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	for key, into := range map[string]*[]string{keyClassNames: &s.ClassNames, keyPrompts: &s.Prompts, keyIDs: &s.IDs} {
-		if !f.Has(key) {
+	for _, names := range []struct {
+		key  string
+		into *[]string
+	}{{keyClassNames, &s.ClassNames}, {keyPrompts, &s.Prompts}, {keyIDs, &s.IDs}} {
+		if !f.Has(names.key) {
 			continue
 		}
-		t, err := f.Tensor(key)
+		t, err := f.Tensor(names.key)
 		if err != nil {
 			return nil, err
 		}
-		if *into, err = t.Strings(); err != nil {
+		if *names.into, err = t.Strings(); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
