@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
+	"github.com/iimmkit/iimm/iimmkit/show/notebook"
 	"github.com/iimmkit/iimm/kernels"
 )
 
@@ -149,8 +152,25 @@ func (o *kernelDoctorOptions) run(ctx context.Context, s *streams) error {
 	return nil
 }
 
-// tryCell runs one cell that uses the library.
+// tryCell runs one cell that uses the library, in the kernel that Jupyter would
+// start, or where none is installed in the one of iimm notebook run.
 func tryCell(ctx context.Context) kernels.Finding {
-	_ = progress.Discard
-	return kernels.Finding{Name: "cell", Level: kernels.Note, Detail: "not tried"}
+	name, _ := kernels.Name(kernels.Go)
+	spec, err := kernels.Find(name)
+	if err != nil {
+		spec, err = kernels.Ready(ctx, kernels.Go, kernels.Options{Version: buildVersion().Version})
+	}
+	start := time.Now()
+	if err == nil {
+		cell := &notebook.Cell{Type: "code", Source: "import \"github.com/iimmkit/iimm/iimmkit/show/nb\"\n\n%%\nnb.Markdown(\"works\")"}
+		doc := &notebook.Notebook{Format: 4, Minor: 5, Cells: []*notebook.Cell{cell}}
+		err = notebook.Execute(ctx, doc, notebook.Options{Kernel: spec, Dir: ".", Timeout: 2 * time.Minute})
+		if err == nil && (len(cell.Outputs) != 1 || cell.Outputs[0].Data["text/markdown"] != "works") {
+			err = errors.New("the cell ran, but what it showed was lost")
+		}
+	}
+	if err != nil {
+		return kernels.Finding{Name: "cell", Level: kernels.Error, Detail: strings.ReplaceAll(err.Error(), "\n", "; "), Fix: "iimm kernel install"}
+	}
+	return kernels.Finding{Name: "cell", Level: kernels.OK, Detail: fmt.Sprintf("ran in %s, kernel start included", progress.FormatDuration(time.Since(start)))}
 }

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/iimmkit/iimm/iimmkit/show/notebook"
+	"github.com/iimmkit/iimm/kernels"
+)
+
+// iimm runs a command line as main does.
+func iimmCommand(t *testing.T, args ...string) (out, complaint string, code int) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(args, newStreams(&o, &e))
+	return o.String(), e.String(), code
+}
+
+// writeNotebook makes a notebook of code cells.
+func writeNotebook(t *testing.T, path string, cells ...string) {
+	t.Helper()
+	n := &notebook.Notebook{Format: 4, Minor: 5, Metadata: map[string]any{"kernelspec": map[string]any{"name": "iimm-go", "display_name": "Go (iimm)", "language": "go"}}}
+	for i, c := range cells {
+		n.Cells = append(n.Cells, &notebook.Cell{ID: string(rune('a' + i)), Type: "code", Source: c})
+	}
+	if err := n.Write(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNotebookRunRefusesWrongCalls(t *testing.T) {
+	dir := t.TempDir()
+	good := filepath.Join(dir, "good.ipynb")
+	writeNotebook(t, good, "%%\n_ = nb.Param(\"ledger\", \"\")")
+	twin := filepath.Join(dir, "other", "good.ipynb")
+	writeNotebook(t, twin, "%%")
+	bad := filepath.Join(dir, "bad.ipynb")
+	if err := os.WriteFile(bad, []byte("no notebook"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "out")
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no notebook":       {[]string{"--out", out}, "requires at least 1 arg"},
+		"no --out":          {[]string{good}, "--out DIR is required"},
+		"absent":            {[]string{filepath.Join(dir, "none.ipynb"), "--out", out}, "none.ipynb"},
+		"no JSON":           {[]string{bad, "--out", out}, "bad.ipynb: not a notebook"},
+		"other ending":      {[]string{filepath.Join(dir, "x.txt"), "--out", out}, "is not named .ipynb"},
+		"onto itself":       {[]string{good, "--out", dir}, "would be overwritten"},
+		"two of one name":   {[]string{good, twin, "--out", out}, "would both be written"},
+		"param form":        {[]string{good, "--out", out, "--param", "ledger"}, "NAME=VALUE expected"},
+		"param name":        {[]string{good, "--out", out, "--param", "1x=2"}, "a letter first"},
+		"param twice":       {[]string{good, "--out", out, "--param", "ledger=a", "--param", "ledger=b"}, "given twice"},
+		"param unknown":     {[]string{good, "--out", out, "--param", "leger=a"}, "there are ledger"},
+		"negative time":     {[]string{good, "--out", out, "--timeout", "-1s"}, "is negative"},
+		"no such parameter": {[]string{twin, "--out", out, "--param", "ledger=a"}, "have no parameters"},
+	} {
+		_, complaint, code := iimmCommand(t, append([]string{"notebook", "run"}, c.args...)...)
+		if code != 2 || !strings.Contains(complaint, c.want) || strings.Count(complaint, "\n") != 1 {
+			t.Errorf("%s: exit %d, %q", name, code, complaint)
+		}
+	}
+	if _, err := os.Stat(out); !os.IsNotExist(err) {
+		t.Error("a refused call made the output folder")
+	}
+}
+
+func TestKernelInstallRefusesUnknownBackends(t *testing.T) {
+	_, complaint, code := iimmCommand(t, "kernel", "install", "--backend", "tpu", "--prefix", t.TempDir())
+	if code != 2 || !strings.Contains(complaint, "there are go, xla:cpu, xla:cuda") {
+		t.Errorf("exit %d, %q", code, complaint)
+	}
+	if _, complaint, code = iimmCommand(t, "kernel", "install", "--prefix", "x", "--sys-prefix"); code == 0 {
+		t.Errorf("both places at once: exit %d, %q", code, complaint)
+	}
+}
+
+func TestKernelDoctorIsJSON(t *testing.T) {
+	t.Setenv("IIMM_CACHE", t.TempDir())
+	out, _, code := iimmCommand(t, "kernel", "doctor", "--quick", "--json")
+	var got struct {
+		Schema   int
+		Healthy  bool
+		Findings []kernels.Finding
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	if code != 1 || got.Healthy || got.Schema != 1 {
+		t.Errorf("with an empty cache: exit %d, %+v", code, got)
+	}
+}
+
+// requireGoNB skips where the kernel cannot be had; IIMM_REQUIRE=gonb makes it
+// a failure.
+func requireGoNB(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("short: no kernel is started")
+	}
+	if _, err := kernels.Ready(t.Context(), kernels.Go, kernels.Options{}); err != nil {
+		if strings.Contains(os.Getenv("IIMM_REQUIRE"), "gonb") {
+			t.Fatalf("IIMM_REQUIRE names gonb, but: %v", err)
+		}
+		t.Skipf("GoNB cannot be had here: %v", err)
+	}
+}
+
+func TestNotebookRunWritesNotebookAndPage(t *testing.T) {
+	requireGoNB(t)
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good.ipynb"), filepath.Join(dir, "bad.ipynb")
+	writeNotebook(t, good, "import \"github.com/iimmkit/iimm/iimmkit/show/nb\"\n\n%%\nfmt.Println(\"n is\", nb.Param(\"n\", 1))")
+	writeNotebook(t, bad, "%%\nfmt.Println(\"before\")", "%%\nundefinedThing()", "%%\nfmt.Println(\"after\")")
+	out := filepath.Join(dir, "out")
+	text, complaint, code := iimmCommand(t, "notebook", "run", bad, good, "--out", out, "--param", "n=7", "--json")
+	if code != 1 || !strings.Contains(complaint, "failed: "+bad) {
+		t.Errorf("exit %d, %q", code, complaint)
+	}
+	var got struct {
+		Schema    int
+		Notebooks []notebookResult
+	}
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+	if len(got.Notebooks) != 2 || got.Notebooks[0].OK || !got.Notebooks[1].OK || got.Notebooks[1].Error != nil {
+		t.Fatalf("%+v", got)
+	}
+	if e := got.Notebooks[0].Error; e == nil || e.Cell != 2 || e.ID != "b" || e.Message != "line 2: undefined: undefinedThing" {
+		t.Errorf("error %+v", e)
+	}
+	page, err := os.ReadFile(filepath.Join(out, "good.html"))
+	if err != nil || !strings.Contains(string(page), "n is 7") {
+		t.Errorf("page: %v", err)
+	}
+	failed, err := notebook.Read(filepath.Join(out, "bad.ipynb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(failed.Cells[0].Outputs) != 1 || len(failed.Cells[1].Outputs) != 1 || len(failed.Cells[2].Outputs) != 0 {
+		t.Error("the executed notebook does not show where it failed")
+	}
+	page, err = os.ReadFile(filepath.Join(out, "bad.html"))
+	if err != nil || !strings.Contains(string(page), "undefined: undefinedThing") {
+		t.Errorf("the page does not show the compiler's message: %v", err)
+	}
+	text, _, _ = iimmCommand(t, "notebook", "run", bad, "--out", out)
+	if !strings.Contains(text, "failed at code cell 2") {
+		t.Errorf("printed %q", text)
+	}
+}
