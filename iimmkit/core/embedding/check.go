@@ -71,8 +71,8 @@ func (s *Set) Check(opts ...CheckOption) []Finding {
 	found = append(found, s.checkLabels()...)
 	found = append(found, s.checkNames()...)
 	images, texts := s.Images.examine(), s.Texts.examine()
-	found = append(found, checkRows("image", images, o.normalize)...)
-	found = append(found, checkRows("caption", texts, o.normalize)...)
+	found = append(found, checkRows("image", images, s.imageName, o.normalize)...)
+	found = append(found, checkRows("caption", texts, s.ClassName, o.normalize)...)
 	found = append(found, s.checkRepeats(images, texts)...)
 	return found
 }
@@ -101,7 +101,7 @@ func (s *Set) checkLabels() []Finding {
 		return []Finding{outside}
 	case outside.Count > 0:
 		i := outside.Rows[0]
-		outside.Message = fmt.Sprintf("row %d has label %d, but the %d captions are of the classes 0..%d%s", i, s.Labels[i], classes, classes-1, outside.others("rows"))
+		outside.Message = fmt.Sprintf("image row %s has label %d, but the %d captions are of the classes 0..%d%s", s.imageName(i), s.Labels[i], classes, classes-1, outside.others("rows"))
 		return []Finding{outside}
 	case len(s.Labels) == 0:
 		return nil
@@ -228,7 +228,7 @@ func fingerprint[F float32 | float64](row []F) (q float64, hash uint64) {
 }
 
 // checkRows looks at each row by itself.
-func checkRows(what string, e examined, normalize bool) []Finding {
+func checkRows(what string, e examined, name func(i int) string, normalize bool) []Finding {
 	bad := Finding{Severity: Refuse, Code: "not_finite"}
 	zero := Finding{Severity: Refuse, Code: "zero_vector"}
 	wrong := Finding{Severity: Refuse, Code: "not_unit_norm"}
@@ -251,11 +251,11 @@ func checkRows(what string, e examined, normalize bool) []Finding {
 	}
 	var found []Finding
 	if bad.Count > 0 {
-		bad.Message = fmt.Sprintf("%s row %d has %s%s", what, bad.Rows[0], e.m.notFinite(bad.Rows[0]), bad.others("rows"))
+		bad.Message = fmt.Sprintf("%s row %s has %s%s", what, name(bad.Rows[0]), e.m.notFinite(bad.Rows[0]), bad.others("rows"))
 		found = append(found, bad)
 	}
 	if zero.Count > 0 {
-		zero.Message = fmt.Sprintf("%s row %d is a zero vector, it has no direction%s", what, zero.Rows[0], zero.others("rows"))
+		zero.Message = fmt.Sprintf("%s row %s is a zero vector, it has no direction%s", what, name(zero.Rows[0]), zero.others("rows"))
 		found = append(found, zero)
 	}
 	if normalize {
@@ -303,7 +303,7 @@ func (s *Set) checkRepeats(images, texts examined) []Finding {
 	}
 	if f, first := repeats(images); f.Count > 0 {
 		f.Severity, f.Code = Warn, "duplicate_images"
-		f.Message = fmt.Sprintf("image rows %d and %d are exactly equal%s", first, f.Rows[0], f.others("repeats"))
+		f.Message = fmt.Sprintf("image rows %s and %s are exactly equal%s", s.imageName(first), s.imageName(f.Rows[0]), f.others("repeats"))
 		found = append(found, f)
 	}
 	if f, first := repeats(texts); f.Count > 0 {

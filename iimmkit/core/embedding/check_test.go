@@ -19,16 +19,16 @@ func TestCheckFinds(t *testing.T) {
 		message  string
 		count    int
 	}{
-		{"NaN", func(s *Set) { s.Images.F64[7*d+3] = math.NaN() }, Refuse, "not_finite", "image row 7 has NaN in column 3", 1},
-		{"infinite", func(s *Set) { s.Images.F64[7*d+3] = math.Inf(-1) }, Refuse, "not_finite", "image row 7 has an infinite value in column 3", 1},
+		{"NaN", func(s *Set) { s.Images.F64[7*d+3] = math.NaN() }, Refuse, "not_finite", "image row 7 (waves/0, the 7th.png) has NaN in column 3", 1},
+		{"infinite", func(s *Set) { s.Images.F64[7*d+3] = math.Inf(-1) }, Refuse, "not_finite", "image row 7 (waves/0, the 7th.png) has an infinite value in column 3", 1},
 		{"overflow", func(s *Set) { s.Images.F64[7*d+3] = 1e200 }, Refuse, "not_finite", "too large to have a norm", 1},
-		{"NaN caption", func(s *Set) { s.Texts.F64[2*d] = math.NaN() }, Refuse, "not_finite", "caption row 2 has NaN in column 0", 1},
-		{"zero", func(s *Set) { clear(s.Images.F64[5*d : 6*d]); clear(s.Images.F64[9*d : 10*d]) }, Refuse, "zero_vector", "image row 5 is a zero vector, it has no direction (and 1 further rows)", 2},
+		{"NaN caption", func(s *Set) { s.Texts.F64[2*d] = math.NaN() }, Refuse, "not_finite", "caption row 2 (wave 2 <&> \"波\") has NaN in column 0", 1},
+		{"zero", func(s *Set) { clear(s.Images.F64[5*d : 6*d]); clear(s.Images.F64[9*d : 10*d]) }, Refuse, "zero_vector", "image row 5 (waves/5, the 5th.png) is a zero vector, it has no direction (and 1 further rows)", 2},
 		{"long rows", func(s *Set) { scale(s.Images.F64[5*d:7*d], 3) }, Refuse, "not_unit_norm", "2 of 120 image rows are not of unit norm (norms 1 to 3)", 2},
 		{"long captions", func(s *Set) { scale(s.Texts.F64, 3) }, Refuse, "not_unit_norm", "6 of 6 caption rows", 6},
 		{"loose norm", func(s *Set) { scale(s.Images.F64[5*d:7*d], 1.004) }, Warn, "loose_norm", "2 of 120 image rows are of unit norm only roughly", 2},
-		{"label above", func(s *Set) { s.Labels[4], s.Labels[8] = 6, 99 }, Refuse, "label_range", "row 4 has label 6, but the 6 captions are of the classes 0..5 (and 1 further rows)", 2},
-		{"label below", func(s *Set) { s.Labels[4] = -1 }, Refuse, "label_range", "row 4 has label -1", 1},
+		{"label above", func(s *Set) { s.Labels[4], s.Labels[8] = 6, 99 }, Refuse, "label_range", "image row 4 (waves/4, the 4th.png) has label 6, but the 6 captions are of the classes 0..5 (and 1 further rows)", 2},
+		{"label below", func(s *Set) { s.Labels[4] = -1 }, Refuse, "label_range", "image row 4 (waves/4, the 4th.png) has label -1", 1},
 		{"one-based", func(s *Set) {
 			for i := range s.Labels {
 				s.Labels[i]++
@@ -54,7 +54,7 @@ func TestCheckFinds(t *testing.T) {
 		{"prompts", func(s *Set) { s.Prompts = append(s.Prompts, "one more") }, Refuse, "prompts", "7 prompts for 6 captions", 0},
 		{"same prompt", func(s *Set) { s.Prompts[4] = s.Prompts[1] }, Warn, "prompts", "classes 1 and 4 have the same prompts", 0},
 		{"changed names", func(s *Set) { s.ClassNames[0] = "cat" }, Warn, "caption_hash", "not those whose hash was recorded", 0},
-		{"duplicate", func(s *Set) { copy(s.Images.F64[70*d:71*d], s.Images.F64[3*d:4*d]) }, Warn, "duplicate_images", "image rows 3 and 70 are exactly equal", 1},
+		{"duplicate", func(s *Set) { copy(s.Images.F64[70*d:71*d], s.Images.F64[3*d:4*d]) }, Warn, "duplicate_images", "image rows 3 (waves/3, the 3th.png) and 70 (waves/0, the 70th.png) are exactly equal", 1},
 		{"duplicate caption", func(s *Set) { copy(s.Texts.F64[4*d:5*d], s.Texts.F64[:d]) }, Warn, "duplicate_captions", "the captions of classes 0 (wave 0", 1},
 		{"doubled", func(s *Set) {
 			copy(s.Images.F64[60*d:], s.Images.F64[:60*d])

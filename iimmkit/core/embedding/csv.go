@@ -143,8 +143,10 @@ func parseCSV(r io.Reader, size int64) (Matrix, error) {
 		}
 		if m.Rows == 0 {
 			m.Cols = cols
+			// A tenth more, for lines shorter than the first: growing later would
+			// hold the matrix twice.
 			if lines := size / int64(len(in.Bytes())+1); lines > 1 {
-				m.F64 = slices.Grow(m.F64, int(lines)*cols)
+				m.F64 = slices.Grow(m.F64, int(lines+lines/10)*cols)
 			}
 		}
 		if cols != m.Cols {

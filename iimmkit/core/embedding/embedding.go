@@ -123,12 +123,21 @@ func CaptionHash(classNames, prompts []string) string {
 // Classes returns C, the number of captions.
 func (s *Set) Classes() int { return s.Texts.Rows }
 
-// ClassName returns the name of class c, or its number where there are no names.
+// ClassName returns the number of class c and its name where there is one.
 func (s *Set) ClassName(c int) string {
 	if c >= 0 && c < len(s.ClassNames) {
 		return fmt.Sprintf("%d (%s)", c, s.ClassNames[c])
 	}
 	return fmt.Sprint(c)
+}
+
+// imageName returns the number of an image and its id where there is one, on
+// one line.
+func (s *Set) imageName(i int) string {
+	if i < len(s.IDs) {
+		return fmt.Sprintf("%d (%s)", i, strings.Join(strings.Fields(s.IDs[i]), " "))
+	}
+	return fmt.Sprint(i)
 }
 
 // valid checks that the parts fit together in size.
