@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
-	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/optimize"
 )
 
@@ -133,18 +134,14 @@ func argmax(v []float64) int {
 	return best
 }
 
-// problem is the training data of a probe in the form in which the fit converges
-// fast: standardised and rotated to principal axes. A rotation leaves the
-// penalty as it is, and on principal axes the Hessian at the start is diagonal
-// up to a factor that all axes share.
+// problem is the standardised training data of a probe.
 type problem struct {
 	n, d, classes int
 	present       []int
 	mean, scale   []float64
-	rotation      *mat.Dense // [d,d], columns are principal axes
-	variance      []float64  // [d], along the principal axes
-	x             []float64  // [n,d+1], last column 1 for the intercept
-	y             []int      // [n], index into present
+	scatter       []float64 // [d,d] lower triangle of x'x
+	x             []float64 // [n,d]
+	y             []int     // [n], index into present
 }
 
 // newProblem prepares the rows of x listed in use. x is finite and labels are in range.
@@ -163,22 +160,21 @@ func newProblem(x []float32, d int, labels []int, classes int, use []int) (*prob
 	if len(p.present) < 2 {
 		return nil, fmt.Errorf("probe: %d class has training images: fitting needs at least 2", len(p.present))
 	}
-	z := make([]float64, p.n*d)
+	p.x = make([]float64, p.n*d)
 	for r, i := range use {
 		p.y = append(p.y, index[labels[i]])
 		for j, v := range x[i*d : (i+1)*d] {
-			z[r*d+j] = float64(v)
+			p.x[r*d+j] = float64(v)
 		}
 	}
-	p.standardise(z)
-	if err := p.rotate(z); err != nil {
-		return nil, err
-	}
+	p.standardise()
+	p.scatter = make([]float64, d*d)
+	blas64.Syrk(blas.Trans, 1, p.features(), 0, blas64.Symmetric{N: d, Stride: d, Data: p.scatter, Uplo: blas.Lower})
 	return p, nil
 }
 
-func (p *problem) standardise(z []float64) {
-	n, d := p.n, p.d
+func (p *problem) standardise() {
+	n, d, z := p.n, p.d, p.x
 	square := make([]float64, d)
 	for i := range n {
 		for j, v := range z[i*d : (i+1)*d] {
@@ -204,27 +200,6 @@ func (p *problem) standardise(z []float64) {
 	}
 }
 
-func (p *problem) rotate(z []float64) error {
-	n, d := p.n, p.d
-	features := blas64.General{Rows: n, Cols: d, Stride: d, Data: z}
-	covariance := mat.NewSymDense(d, nil)
-	blas64.Syrk(blas.Trans, 1/float64(n), features, 0, covariance.RawSymmetric())
-	var eigen mat.EigenSym
-	if !eigen.Factorize(covariance, true) {
-		return errors.New("probe: the principal axes of the features could not be computed")
-	}
-	p.rotation = &mat.Dense{}
-	eigen.VectorsTo(p.rotation)
-	p.variance = eigen.Values(nil)
-	p.x = make([]float64, n*(d+1))
-	rotated := blas64.General{Rows: n, Cols: d, Stride: d + 1, Data: p.x}
-	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, features, p.rotation.RawMatrix(), 0, rotated)
-	for i := range n {
-		p.x[i*(d+1)+d] = 1
-	}
-	return nil
-}
-
 // Tolerances of a fit: the gradient's largest component in scaled variables, per
 // square root of an image. In these variables the Hessian is of order one, so
 // that a fit within closeEnough is that near its optimum in the units of its own
@@ -234,37 +209,51 @@ const (
 	closeEnough = 1e-4
 )
 
-// solution holds weights on principal axes and intercepts, [d+1, classes present].
+// solution holds weights on standardised features [d, classes present], the
+// intercepts [classes present] and what it cost to find them.
 type solution struct {
-	theta    []float64
-	l2, loss float64
-	steps    int
+	weight, bias []float64
+	l2, loss     float64
+	variance     float64 // mean of p(1-p) over images and classes
+	steps        int
 }
 
-// solve minimises the penalised loss by L-BFGS. Its variables are the weights on
-// principal axes and the intercepts, each axis scaled by the square root of the
-// Hessian's diagonal at uniform predictions. start, when not nil, is a solution
-// of the same problem to begin from.
+// solve minimises the penalised loss by L-BFGS. start, when not nil, is a
+// solution of the same problem to begin from.
+//
+// The optimiser's variables are L'W and the scaled intercepts, where
+// LL' = v x'x + l2 I with v the mean of p(1-p) at the start: there the Hessian is
+// about the identity, and some ten steps do where raw weights need hundreds.
 func (p *problem) solve(l2 float64, start *solution, tolerance float64) (*solution, error) {
 	if !(l2 > 0) || math.IsInf(l2, 1) {
 		return nil, fmt.Errorf("probe: penalty %v: must be positive and finite", l2)
 	}
-	c := len(p.present)
-	size := (p.d + 1) * c
-	unit := make([]float64, p.d+1)
-	for j := range unit {
-		h := float64(p.n) / float64(c)
-		if j < p.d {
-			h = h*max(p.variance[j], 0) + l2
-		}
-		unit[j] = 1 / math.Sqrt(h)
-	}
-	theta := make([]float64, size)
-	o := &objective{problem: p, l2: l2, unit: unit, theta: theta, residual: make([]float64, p.n*c)}
-	begin := make([]float64, size)
+	d, c := p.d, len(p.present)
+	variance := (1 - 1/float64(c)) / float64(c)
 	if start != nil {
-		for k, v := range start.theta {
-			begin[k] = v / unit[k/c]
+		variance = start.variance
+	}
+	hessian := make([]float64, d*d)
+	for k, v := range p.scatter {
+		hessian[k] = variance * v
+	}
+	for j := range d {
+		hessian[j*d+j] += l2
+	}
+	factor, ok := lapack64.Potrf(blas64.Symmetric{N: d, Stride: d, Data: hessian, Uplo: blas.Lower})
+	if !ok {
+		return nil, fmt.Errorf("probe: penalty %v is too small for these features", l2)
+	}
+	o := &objective{
+		problem: p, l2: l2, factor: factor, unit: 1 / math.Sqrt(variance*float64(p.n)),
+		weight: make([]float64, d*c), bias: make([]float64, c), residual: make([]float64, p.n*c),
+	}
+	begin := make([]float64, (d+1)*c)
+	if start != nil {
+		copy(begin, start.weight)
+		blas64.Trmm(blas.Left, blas.Trans, 1, factor, o.weights(begin[:d*c]))
+		for k, b := range start.bias {
+			begin[d*c+k] = b / o.unit
 		}
 	}
 	result, err := optimize.Minimize(
@@ -282,25 +271,36 @@ func (p *problem) solve(l2 float64, start *solution, tolerance float64) (*soluti
 		return nil, fmt.Errorf("probe: fit with penalty %v: %w", l2, err)
 	}
 	o.at(result.X)
-	return &solution{theta: theta, l2: l2, loss: o.loss, steps: result.MajorIterations}, nil
+	s := &solution{weight: o.weight, bias: o.bias, l2: l2, loss: o.loss, steps: result.MajorIterations}
+	for i, y := range o.y {
+		for k, r := range o.residual[i*c : (i+1)*c] {
+			if k == y {
+				r++
+			}
+			s.variance += r * (1 - r)
+		}
+	}
+	// Nearly separable classes leave next to no variance; the next, weaker penalty still moves the weights.
+	s.variance = max(s.variance/float64(p.n*c), 1e-4/float64(c))
+	return s, nil
 }
 
-// probe turns a solution on principal axes into one on standardised features.
+// probe is the classifier of a solution.
 func (p *problem) probe(s *solution) *Probe {
 	d, c := p.d, len(p.present)
 	out := &Probe{
 		D: d, Classes: p.classes, Present: p.present, Mean: p.mean, Scale: p.scale,
 		Weight: make([]float64, c*d), Bias: make([]float64, c), L2: s.l2, Loss: s.loss, Steps: s.steps,
 	}
-	rotated := blas64.General{Rows: d, Cols: c, Stride: c, Data: s.theta[:d*c]}
-	weight := blas64.General{Rows: c, Cols: d, Stride: d, Data: out.Weight}
-	blas64.Gemm(blas.Trans, blas.Trans, 1, rotated, p.rotation.RawMatrix(), 0, weight)
 	mean := 0.0
-	for k := range c {
-		mean += s.theta[d*c+k] / float64(c)
+	for k, b := range s.bias {
+		mean += b / float64(c)
+		for j := range d {
+			out.Weight[k*d+j] = s.weight[j*c+k]
+		}
 	}
-	for k := range c {
-		out.Bias[k] = s.theta[d*c+k] - mean
+	for k, b := range s.bias {
+		out.Bias[k] = b - mean
 	}
 	return out
 }
@@ -311,28 +311,35 @@ func (p *problem) probe(s *solution) *Probe {
 type objective struct {
 	*problem
 	l2       float64
-	unit     []float64 // [d+1] length of one step of the optimiser along each axis
-	theta    []float64 // [d+1, c]
-	residual []float64 // [n, c] softmax minus indicator
+	factor   blas64.Triangular // [d,d], L of solve
+	unit     float64           // of the intercepts
+	weight   []float64         // [d,c]
+	bias     []float64         // [c]
+	residual []float64         // [n,c] softmax minus indicator
 	last     []float64
 	loss     float64
 	total    float64
 }
 
 func (o *objective) at(v []float64) {
-	if o.last != nil && equal(o.last, v) {
+	if o.last != nil && slices.Equal(o.last, v) {
 		return
 	}
 	o.last = append(o.last[:0], v...)
-	c := len(o.present)
-	penalty := 0.0
-	for k := range v {
-		o.theta[k] = v[k] * o.unit[k/c]
-		if k < o.d*c {
-			penalty += o.theta[k] * o.theta[k]
-		}
+	d, c := o.d, len(o.present)
+	copy(o.weight, v)
+	blas64.Trsm(blas.Left, blas.Trans, 1, o.factor, o.weights(o.weight))
+	for k := range o.bias {
+		o.bias[k] = v[d*c+k] * o.unit
 	}
-	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, o.features(), o.parameters(o.theta), 0, o.residuals())
+	penalty := 0.0
+	for _, w := range o.weight {
+		penalty += w * w
+	}
+	for i := range o.n {
+		copy(o.residual[i*c:(i+1)*c], o.bias)
+	}
+	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, o.features(), o.weights(o.weight), 1, o.residuals())
 	o.loss = 0
 	for i, y := range o.y {
 		row := o.residual[i*c : (i+1)*c]
@@ -358,18 +365,21 @@ func (o *objective) value(v []float64) float64 {
 
 func (o *objective) gradient(g, v []float64) {
 	o.at(v)
-	c := len(o.present)
-	blas64.Gemm(blas.Trans, blas.NoTrans, 1, o.features(), o.residuals(), 0, o.parameters(g))
-	for k := range g {
-		if k < o.d*c {
-			g[k] += o.l2 * o.theta[k]
+	d, c := o.d, len(o.present)
+	copy(g, o.weight)
+	blas64.Gemm(blas.Trans, blas.NoTrans, 1, o.features(), o.residuals(), o.l2, o.weights(g[:d*c]))
+	blas64.Trsm(blas.Left, blas.NoTrans, 1, o.factor, o.weights(g[:d*c]))
+	bias := g[d*c:]
+	clear(bias)
+	for i := range o.n {
+		for k, r := range o.residual[i*c : (i+1)*c] {
+			bias[k] += r * o.unit
 		}
-		g[k] *= o.unit[k/c]
 	}
 }
 
-func (o *objective) features() blas64.General {
-	return blas64.General{Rows: o.n, Cols: o.d + 1, Stride: o.d + 1, Data: o.x}
+func (p *problem) features() blas64.General {
+	return blas64.General{Rows: p.n, Cols: p.d, Stride: p.d, Data: p.x}
 }
 
 func (o *objective) residuals() blas64.General {
@@ -377,16 +387,8 @@ func (o *objective) residuals() blas64.General {
 	return blas64.General{Rows: o.n, Cols: c, Stride: c, Data: o.residual}
 }
 
-func (o *objective) parameters(data []float64) blas64.General {
-	c := len(o.present)
-	return blas64.General{Rows: o.d + 1, Cols: c, Stride: c, Data: data}
-}
-
-func equal(a, b []float64) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
+// weights views data [d,c] as a matrix.
+func (p *problem) weights(data []float64) blas64.General {
+	c := len(p.present)
+	return blas64.General{Rows: p.d, Cols: c, Stride: c, Data: data}
 }
