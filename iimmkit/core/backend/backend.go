@@ -31,7 +31,8 @@ var ErrUnavailable = errors.New("backend not usable here")
 //   - "" and "auto": CUDA if its plugin and a GPU are there, else XLA CPU if a
 //     plugin is there, else Go. A plugin that is there but does not work is an
 //     error, not a reason to compute elsewhere unasked.
-//   - "go": pure Go.
+//   - "go": pure Go. "go:ops_parallel" has GoMLX's default order of operations,
+//     which can come to a standstill.
 //   - "xla:cpu", "xla:cuda": the first plugin found in the directories of
 //     PJRT_PLUGIN_LIBRARY_PATH, in GoMLX's own ~/.local/lib/go-xla, in iimm's
 //     cache (…/xla), in /usr/local/lib/go-xla.
@@ -90,7 +91,7 @@ type plan struct {
 func (p plan) open() (b compute.Backend, err error) {
 	err = Guard(func() error {
 		if p.path == "" {
-			b, err = gobackend.New(p.options)
+			b, err = gobackend.New(goOptions(p.options))
 		} else {
 			b, err = openXLA(p.path, p.config())
 		}
@@ -104,6 +105,24 @@ func (p plan) open() (b compute.Backend, err error) {
 		return nil, fmt.Errorf("backend %s: %w: %s", what, ErrUnavailable, oneLine(err))
 	}
 	return b, nil
+}
+
+// goOptions makes the Go backend run one operation of a graph after another,
+// each on all cores, unless options say otherwise. Its default runs operations
+// side by side in a bounded pool of workers; when all of these at once come to a
+// product that wants workers of its own, they wait for each other for ever
+// (compute v0.1.0, workerspool.Saturate). Training steps of small transformers
+// get there within seconds.
+func goOptions(options string) string {
+	for o := range strings.SplitSeq(options, ",") {
+		if o == "ops_parallel" || o == "ops_sequential" {
+			return options
+		}
+	}
+	if options == "" {
+		return "ops_sequential"
+	}
+	return options + ",ops_sequential"
 }
 
 // config is the plugin's path and options for GoMLX. What GoMLX would guess
