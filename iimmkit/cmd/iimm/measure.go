@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"text/tabwriter"
 
@@ -103,12 +102,9 @@ func (o *measureOptions) run(ctx context.Context, s *streams) error {
 	if out.Findings == nil {
 		out.Findings = []embedding.Finding{}
 	}
-	out.Provenance.Hashes = maps.Clone(set.Provenance.Hashes)
-	if out.Provenance.Hashes == nil {
-		out.Provenance.Hashes = map[string]string{}
+	if out.Provenance.Hashes, err = set.Hashes(); err != nil {
+		return fmt.Errorf("%s: %w", o.set, err)
 	}
-	out.Provenance.Hashes["captions"] = embedding.CaptionHash(set.ClassNames, set.Prompts)
-
 	if out.Result, err = set.Measure(embedding.MeasureOptions{Normalize: o.normalize}); err != nil {
 		return fmt.Errorf("%s: %w", o.set, err)
 	}
@@ -160,7 +156,7 @@ func (m measured) print(s *streams) error {
 	fmt.Fprintf(s.out, "%s: %d images, %d classes, width %d\n", m.Set, m.N, m.Classes, m.D)
 	fmt.Fprintf(s.out, "model %s, task %s, split %s, seed %s, backend %s, captions %.12s\n\n",
 		orUnknown(m.Provenance.Model), orUnknown(m.Provenance.Task), orUnknown(m.Provenance.Split), seed,
-		orUnknown(m.Provenance.Backend), m.Provenance.Hashes["captions"])
+		orUnknown(m.Provenance.Backend), orUnknown(m.Provenance.Hashes["captions"]))
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	row := func(name string, v *float64, iv *measure.Interval, meaning string) {
 		value, interval := "undefined", ""

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -45,7 +44,7 @@ func writeGolden(t *testing.T, g golden.Set, ext string, change func(*embedding.
 func TestMeasureJSONOfGoldenSets(t *testing.T) {
 	for _, g := range []golden.Set{golden.Easy(), golden.Mid()} {
 		for _, ext := range []string{".npz", ".safetensors", ".csv"} {
-			path := writeGolden(t, g, ext, nil)
+			path := writeGolden(t, g, ext, func(s *embedding.Set) { s.ClassNames = []string{"a", "b", "c", "d", "e", "f"} })
 			args := []string{path, "--json"}
 			if ext == ".csv" {
 				texts := filepath.Join(t.TempDir(), "txt.csv")
@@ -84,7 +83,10 @@ func TestMeasureJSONOfGoldenSets(t *testing.T) {
 			}
 			p := got["provenance"].(map[string]any)
 			hashes := p["hashes"].(map[string]any)
-			if hashes["captions"] != embedding.CaptionHash(nil, nil) {
+			if ext != ".csv" && hashes["captions"] != embedding.CaptionHash([]string{"a", "b", "c", "d", "e", "f"}, nil) {
+				t.Errorf("hashes %v", hashes)
+			}
+			if texts, _ := hashes["texts"].(string); len(texts) != 64 {
 				t.Errorf("hashes %v", hashes)
 			}
 			if ext != ".csv" && (p["model"] != "sines" || p["split"] != "train" || p["seed"] != 0.0 || hashes["model"] != "0123") {
@@ -225,7 +227,7 @@ func TestMeasureTextNamesWhatIsUnknown(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit %d", code)
 	}
-	for _, want := range []string{"120 images, 6 classes, width 80", "split unknown", "seed unknown", fmt.Sprintf("captions %.12s", embedding.CaptionHash(nil, nil)), " 0.021693"} {
+	for _, want := range []string{"120 images, 6 classes, width 80", "split unknown", "seed unknown", "captions unknown", " 0.021693"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/iimmkit/iimm/iimmkit/file/store"
 )
@@ -167,6 +169,9 @@ func parseCSV(r io.Reader, size int64) (Matrix, error) {
 }
 
 func notNumber(line, column int, field []byte) error {
+	if !utf8.Valid(field[:min(len(field), 256)]) || bytes.ContainsFunc(field, unicode.IsControl) {
+		return fmt.Errorf("line %d, column %d: not text, so not a CSV file", line, column)
+	}
 	shown := string(field)
 	if len(shown) > 30 {
 		shown = shown[:30] + "..."

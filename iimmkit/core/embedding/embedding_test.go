@@ -317,6 +317,7 @@ func TestOpenRefusesWithOneClearLine(t *testing.T) {
 		"metadata":          {meta("class_names", "cat, dog"), "", `metadata "class_names"`, false},
 		"newer layout":      {meta("iimm_embeddings", "7"), "", "this program reads 1", false},
 		"header line":       {file("header.csv", []byte("f0,f1,label\n1,0,0\n")), txt, `line 1, column 1: "f0" is not a number (the file has no header line)`, false},
+		"binary":            {file("binary.csv", []byte("PK\x03\x04-\x00,1\n")), txt, "line 1, column 1: not text, so not a CSV file", false},
 		"semicolons":        {file("semi.csv", []byte("1;0;0\n0;1;1\n")), txt, "separated by commas", false},
 		"word":              {file("word.csv", []byte("1,0,0\n0,cat,1\n")), txt, `line 2, column 2: "cat" is not a number`, false},
 		"ragged":            {file("ragged.csv", []byte("1,0,0\n0,1\n")), txt, "line 2 has 2 columns, the first has 3", false},

@@ -3,6 +3,7 @@ package embedding
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/iimmkit/iimm/iimmkit/core/measure"
 )
@@ -55,6 +56,23 @@ func (s *Set) Bootstrap(ctx context.Context, opt measure.BootstrapOptions) (meas
 		return measure.Bootstrap(ctx, s.Images.F64, s.Labels, texts, s.Images.Cols, opt)
 	}
 	return measure.Bootstrap(ctx, s.Images.F32, s.Labels, texts, s.Images.Cols, opt)
+}
+
+// Hashes returns what identifies the set's numbers, for artefacts made of it:
+// the recorded hashes, "texts" of the caption embeddings as they are, and
+// "captions" of class names and prompts where there are any.
+func (s *Set) Hashes() (map[string]string, error) {
+	texts, err := s.texts()
+	if err != nil {
+		return nil, err
+	}
+	h := map[string]string{}
+	maps.Copy(h, s.Provenance.Hashes)
+	h["texts"] = texts.Hash()
+	if len(s.ClassNames)+len(s.Prompts) > 0 {
+		h["captions"] = CaptionHash(s.ClassNames, s.Prompts)
+	}
+	return h, nil
 }
 
 func (s *Set) texts() (*measure.Texts, error) {

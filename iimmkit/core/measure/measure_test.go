@@ -522,3 +522,53 @@ func ExampleCompute() {
 	fmt.Printf("Inter %.4f, Intra %.4f, IIMM %.4f\n", r.Inter, r.Intra, r.IIMM)
 	// Output: Inter 0.2000, Intra 0.4667, IIMM 0.3333
 }
+
+func ExampleAccumulator() {
+	texts, err := NewTexts([]float32{1, 0, 0, 1}, 2)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// Two workers, each with a part of the images, send their statistics as bytes.
+	var blobs [][]byte
+	for part, images := range [][]float32{{1, 0, .8, .6}, {0, 1}} {
+		a, err := New(texts.Classes(), texts.Dim())
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := a.AddBatch(images, [][]int{{0, 0}, {1}}[part]); err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := a.MarkShard(fmt.Sprint("part ", part)); err != nil {
+			fmt.Println(err)
+			return
+		}
+		b, err := a.MarshalBinary()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		blobs = append(blobs, b)
+	}
+	var whole, part Accumulator
+	if err := whole.UnmarshalBinary(blobs[0]); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := part.UnmarshalBinary(blobs[1]); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := whole.Merge(&part); err != nil {
+		fmt.Println(err)
+		return
+	}
+	r, err := whole.Result(texts)
+	fmt.Printf("n %d, IIMM %.4f, %v\n", r.N, r.IIMM, err)
+	fmt.Println(whole.Merge(&part))
+	// Output:
+	// n 3, IIMM 0.3333, <nil>
+	// merge: shard "part 1" is in both
+}

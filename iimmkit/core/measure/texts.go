@@ -3,6 +3,7 @@ package measure
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
 )
@@ -76,6 +77,9 @@ func (t *Texts) Dim() int { return t.dim }
 
 // Row returns the embedding of caption c; it must not be written to.
 func (t *Texts) Row(c int) []float64 { return t.rows[c*t.dim : (c+1)*t.dim] }
+
+// Hash identifies the table: SHA-256, in hex, of C, d and the rows in float64.
+func (t *Texts) Hash() string { return hex.EncodeToString(t.hash[:]) }
 
 // intra is the mean cosine of distinct caption pairs.
 func (t *Texts) intra() float64 {
