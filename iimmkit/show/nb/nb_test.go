@@ -5,8 +5,11 @@ import (
 	"encoding/gob"
 	"encoding/json"
 	"errors"
+	"image"
+	"image/color"
 	"math"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -231,5 +234,49 @@ func TestChartIsSentInEveryForm(t *testing.T) {
 	RenderPNG = func(chart.Chart) ([]byte, error) { return []byte{1, 2, 3}, nil }
 	if data, err = chartData(c); err != nil || data[mimePNG] != "AQID" {
 		t.Errorf("png %v, %v", data[mimePNG], err)
+	}
+}
+
+func TestPicturesAreEnlargedAndNamed(t *testing.T) {
+	dot := image.NewGray(image.Rect(5, 5, 7, 6))
+	dot.SetGray(6, 5, color.Gray{Y: 255})
+	big := enlarge(dot, 96)
+	if b := big.Bounds(); b.Dx() != 96 || b.Dy() != 48 {
+		t.Errorf("bounds %v", b)
+	}
+	if r, _, _, _ := big.At(47, 20).RGBA(); r != 0 {
+		t.Error("left half is not black")
+	}
+	if r, _, _, _ := big.At(48, 20).RGBA(); r != 0xffff {
+		t.Error("right half is not white")
+	}
+	data, err := picturesData([]image.Image{dot, dot, dot, dot, dot, dot, dot}, []string{"a <b>", "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := data[mimeHTML].(string)
+	if n := strings.Count(page, "<img"); n != 7 || strings.Count(page, "<tr>") != 2 || strings.Contains(page, "<b>") {
+		t.Errorf("%d pictures in\n%s", n, page)
+	}
+	if data[mimePlain] != "7 pictures: a <b>; c" {
+		t.Error(data[mimePlain])
+	}
+	if _, err := picturesData([]image.Image{image.NewGray(image.Rect(0, 0, 0, 0))}, nil); err == nil {
+		t.Error("a picture without pixels was shown")
+	}
+}
+
+func TestSharedFilesAreKeptApart(t *testing.T) {
+	t.Setenv("IIMM_CACHE", t.TempDir())
+	a, b := File("set.npz", "micro", 100), File("set.npz", "micro", 200)
+	if a == b || a != File("set.npz", "micro", 100) || filepath.Base(a) != "set.npz" {
+		t.Errorf("%s, %s", a, b)
+	}
+	if File("x", "1", "2") == File("x", "12") || File("x", 1) == File("x", "1") {
+		t.Error("different values share a file")
+	}
+	_, complaint, code := captured(t, func() { File("../set.npz") })
+	if code != 1 || !strings.Contains(complaint, "not the name of a file") {
+		t.Errorf("exit %d, %q", code, complaint)
 	}
 }
