@@ -294,12 +294,20 @@ func (m Matrix) notFinite(i int) string {
 // checkRepeats looks for rows that are exactly equal.
 func (s *Set) checkRepeats(images, texts examined) []Finding {
 	var found []Finding
-	sameLabel := func(i, k int) bool { return s.Labels[i] == s.Labels[k] }
-	if f, ok := appended("image", images, sameLabel); ok {
+	// Rows of different names are not one file appended to another: a model
+	// that gives equal embeddings to many things is only warned of.
+	same := func(names []string) func(i, k int) bool {
+		return func(i, k int) bool { return len(names) == 0 || names[i] == names[k] }
+	}
+	sameID, sameClass := same(s.IDs), same(s.ClassNames)
+	sameImage := func(i, k int) bool { return s.Labels[i] == s.Labels[k] && sameID(i, k) }
+	if f, ok := appended("image", images, sameImage); ok {
 		return append(found, f)
 	}
-	if f, ok := appended("caption", texts, func(int, int) bool { return true }); ok {
-		return append(found, f)
+	if len(s.ClassNames) == s.Classes() || len(s.ClassNames) == 0 {
+		if f, ok := appended("caption", texts, sameClass); ok {
+			return append(found, f)
+		}
 	}
 	if f, first := repeats(images); f.Count > 0 {
 		f.Severity, f.Code = Warn, "duplicate_images"

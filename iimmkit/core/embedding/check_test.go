@@ -59,13 +59,27 @@ func TestCheckFinds(t *testing.T) {
 		{"doubled", func(s *Set) {
 			copy(s.Images.F64[60*d:], s.Images.F64[:60*d])
 			copy(s.Labels[60:], s.Labels[:60])
+			copy(s.IDs[60:], s.IDs[:60])
 		}, Refuse, "doubled", "keep the first 60 rows", 60},
 		{"thrice", func(s *Set) {
 			for k := 1; k < 3; k++ {
 				copy(s.Images.F64[k*40*d:], s.Images.F64[:40*d])
 				copy(s.Labels[k*40:], s.Labels[:40])
+				s.IDs = nil
 			}
 		}, Refuse, "doubled", "image rows 0..39 are there 3 times", 80},
+		{"doubled captions", func(s *Set) {
+			copy(s.Texts.F64[3*d:], s.Texts.F64[:3*d])
+			s.ClassNames, s.Prompts = nil, nil
+		}, Refuse, "doubled", "caption rows 0..2 are there 2 times", 3},
+		{"collapsed captions", func(s *Set) {
+			copy(s.Texts.F64[3*d:], s.Texts.F64[:3*d])
+		}, Warn, "duplicate_captions", "have exactly equal embeddings (and 2 further repeats)", 3},
+		{"collapsed images", func(s *Set) {
+			for i := range s.Labels {
+				copy(s.Images.F64[i*d:], s.Images.F64[:d])
+			}
+		}, Warn, "duplicate_images", "are exactly equal (and 118 further repeats)", 119},
 		{"sizes", func(s *Set) { s.Labels = s.Labels[1:] }, Refuse, "shape", "119 labels for 120 images", 0},
 		{"one row", func(s *Set) {
 			s.Images = Float64(1, d, s.Images.F64[:d])

@@ -126,6 +126,9 @@ const (
 
 func addBatch[F Float](a *Accumulator, rows []F, labels []int) error {
 	n, d := len(labels), a.dim
+	if n == 1 && len(rows) != d {
+		return fmt.Errorf("row %d has width %d, want %d", a.N(), len(rows), d)
+	}
 	if len(rows) != n*d {
 		return fmt.Errorf("%d numbers are not %d rows of width %d", len(rows), n, d)
 	}

@@ -413,6 +413,7 @@ func TestBadInputIsNamedAndNotAdded(t *testing.T) {
 		"zero":        {func(x []float32, y []int) ([]float32, []int) { x[8] = 0; return x, y }, "row 6 is a zero vector"},
 		"label above": {func(x []float32, y []int) ([]float32, []int) { y[3] = 3; return x, y }, "row 7 has label 3, want 0..2"},
 		"label below": {func(x []float32, y []int) ([]float32, []int) { y[0] = -1; return x, y }, "row 4 has label -1, want 0..2"},
+		"one row":     {func(x []float32, y []int) ([]float32, []int) { return x[:2], y[:1] }, "row 4 has width 2, want 3"},
 		"width":       {func(x []float32, y []int) ([]float32, []int) { return x[:11], y }, "11 numbers are not 4 rows of width 3"},
 	} {
 		a, err := New(3, d)
