@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 	"strings"
@@ -48,6 +49,10 @@ func Catalogue() []Entry {
 		entries = append(entries, Entry{Name: name, Group: t.Group, Domain: t.Domain,
 			ClassNames: t.ClassNames, Captions: t.Captions, Quick: slices.Contains(quick, name)})
 	}
+	for _, r := range realTasks {
+		entries = append(entries, Entry{Name: r.name, Group: "real", Domain: r.name,
+			ClassNames: r.classNames(), Captions: r.captions, Real: r.folder})
+	}
 	return entries
 }
 
@@ -63,12 +68,26 @@ type LoadOptions struct {
 	// Seed draws other pictures of drawn tasks and splits and orders other
 	// sources differently.
 	Seed uint64
+	// Folder holds what only folder:PATH asks for. Its Seed is ignored for Seed;
+	// its TestFraction is DefaultTestFraction when 0.
+	Folder FolderOptions
+	// Problems, when not nil, is given what was found wrong with folder:PATH.
+	Problems func(Problem)
 }
 
-// Load reads or draws the task of the given name.
+// DefaultTestFraction is how much of a source without splits is for testing,
+// by Load.
+const DefaultTestFraction = float64(DefaultTest) / (DefaultTrain + DefaultTest)
+
+// Load reads or draws the task of the given name: one of Catalogue, or
+// folder:PATH (see OpenFolder). Both splits come in a random order of which
+// every beginning holds each class in proportion.
 func Load(name string, opt LoadOptions) (*Task, error) {
 	if opt.NTrain < 0 || opt.NTest < 0 {
 		return nil, fmt.Errorf("task %s: cannot take %d images for training and %d for testing", name, opt.NTrain, opt.NTest)
+	}
+	if path, ok := strings.CutPrefix(name, "folder:"); ok {
+		return loadFolder(path, opt)
 	}
 	if drawn, ok := strings.CutPrefix(name, "world/"); ok {
 		for _, t := range world.Tasks() {
@@ -77,7 +96,50 @@ func Load(name string, opt LoadOptions) (*Task, error) {
 			}
 		}
 	}
+	for _, r := range realTasks {
+		if r.name == name {
+			return r.load(opt)
+		}
+	}
 	return nil, fmt.Errorf("there is no task %q%s (see iimm datasets list)", name, suggestion(name))
+}
+
+func loadFolder(path string, opt LoadOptions) (*Task, error) {
+	o := opt.Folder
+	o.Seed = opt.Seed
+	if o.TestFraction == 0 {
+		o.TestFraction = DefaultTestFraction
+	}
+	t, problems, err := OpenFolder(path, o)
+	if opt.Problems != nil {
+		for _, p := range problems.List() {
+			opt.Problems(p)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(t.ClassNames) < 2 {
+		return nil, fmt.Errorf("%s has one class only, a task needs two", displayName(path))
+	}
+	t.limit(opt, 0, 0)
+	return t, nil
+}
+
+// limit shuffles both splits, cuts them to the wanted or standard sizes, and
+// makes the hash tell the difference.
+func (t *Task) limit(opt LoadOptions, standardTrain, standardTest int) {
+	t.Train = Prefix(Shuffle(t.Train, opt.Seed), sizeOr(opt.NTrain, standardTrain))
+	t.Test = Prefix(Shuffle(t.Test, opt.Seed), sizeOr(opt.NTest, standardTest))
+	h := newTaskHash(t)
+	h.strings([]string{t.Hash})
+	for _, split := range []Images{t.Train, t.Test} {
+		h.number(split.Len())
+		for i := range split.Len() {
+			h.strings([]string{split.ID(i)})
+		}
+	}
+	t.Hash = h.sum()
 }
 
 // drawTask draws both splits of a world task.
@@ -105,7 +167,7 @@ func sizeOr(n, standard int) int {
 }
 
 // taskHash gathers what identifies a task: names, captions and its images.
-type taskHash struct{ io.Writer }
+type taskHash struct{ hash.Hash }
 
 func newTaskHash(t *Task) taskHash {
 	h := taskHash{sha256.New()}
@@ -134,10 +196,17 @@ func (h taskHash) packed(p *packed) {
 	h.Write(p.pix)
 }
 
-func (h taskHash) sum() string {
-	type summer interface{ Sum([]byte) []byte }
-	return hex.EncodeToString(h.Writer.(summer).Sum(nil))
+// files identifies pictures by path and size.
+func (h taskHash) files(list []imageFile) {
+	h.number(len(list))
+	for _, f := range list {
+		h.strings([]string{f.id})
+		h.number(int(f.size))
+		h.number(f.label)
+	}
 }
+
+func (h taskHash) sum() string { return hex.EncodeToString(h.Sum(nil)) }
 
 // suggestion names the catalogue task that a wrong name may have meant.
 func suggestion(name string) string {

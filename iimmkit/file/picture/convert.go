@@ -31,7 +31,10 @@ func FromImage(m image.Image) *RGB {
 			return uint8(c.R >> 8), uint8(c.G >> 8), uint8(c.B >> 8)
 		})
 	case *image.CMYK:
-		p.each(b, func(x, y int) (r, g, b uint8) { c := m.CMYKAt(x, y); return ink(c.C, c.K), ink(c.M, c.K), ink(c.Y, c.K) })
+		p.each(b, func(x, y int) (r, g, b uint8) {
+			c := m.CMYKAt(x, y)
+			return ink(c.C, c.K), ink(c.M, c.K), ink(c.Y, c.K)
+		})
 	default:
 		p.each(b, func(x, y int) (r, g, b uint8) {
 			c := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA)

@@ -10,6 +10,8 @@ import (
 	"image/png"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
@@ -52,6 +54,16 @@ func Open(path string, opts ...Option) (*RGB, error) {
 		return nil, err
 	}
 	return nil, fmt.Errorf("%s: %w", path, err)
+}
+
+// HasExtension reports whether a file's name is that of a picture that Open
+// may read. The content decides, not the name: it only tells what was meant.
+func HasExtension(path string) bool {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".jpg", ".jpeg", ".jpe", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm":
+		return true
+	}
+	return false
 }
 
 // readRegular reads a file, but no device, pipe or directory.

@@ -1,0 +1,83 @@
+package datasets
+
+import (
+	"fmt"
+	"sync"
+)
+
+// OnError says what is done with files that cannot be used.
+type OnError string
+
+const (
+	Fail OnError = "fail" // refuse the whole source (the default)
+	Skip OnError = "skip" // leave them out
+)
+
+// ParseOnError reads "fail", "skip" or "", which is fail.
+func ParseOnError(s string) (OnError, error) {
+	switch OnError(s) {
+	case "", Fail:
+		return Fail, nil
+	case Skip:
+		return Skip, nil
+	}
+	return "", fmt.Errorf("%q is neither fail nor skip", s)
+}
+
+// Kinds of Problem.
+const (
+	EmptyFile     = "empty-file"
+	NotAPicture   = "not-a-picture"
+	Damaged       = "damaged"        // a picture that cannot be decoded to its end
+	TooLarge      = "too-large"      // over picture.MaxPixels
+	Unreadable    = "unreadable"     // no permission, dangling link, device
+	EmptyClass    = "empty-class"    // a class folder without a usable picture
+	LinkLoop      = "link-loop"      // a folder that was read already under another name
+	OutsideClass  = "outside-class"  // a picture beside the class folders
+	BadRow        = "bad-row"        // a line of a list that is not path,label
+	DuplicateFile = "duplicate-file" // a file listed twice
+)
+
+// Problem is one file, folder or row that cannot be used.
+type Problem struct {
+	Kind    string `json:"kind"`
+	Path    string `json:"path"` // below the source, or "line 7"
+	Message string `json:"message"`
+}
+
+func (p Problem) String() string { return p.Path + ": " + p.Message }
+
+// Problems gathers what is wrong with a source, in the order of its files.
+type Problems struct {
+	mu   sync.Mutex
+	list []Problem
+}
+
+// List returns the problems.
+func (p *Problems) List() []Problem {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]Problem(nil), p.list...)
+}
+
+// Len returns their number.
+func (p *Problems) Len() int { return len(p.List()) }
+
+func (p *Problems) add(kind, path, message string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.list = append(p.list, Problem{kind, displayName(path), message})
+}
+
+// refusal is the error of a source under Fail.
+func (p *Problems) refusal(source string) error {
+	list := p.List()
+	more := ""
+	if len(list) > 1 {
+		more = fmt.Sprintf(" and %d more", len(list)-1)
+	}
+	return fmt.Errorf("%s: %s%s (mend or remove them, or leave them out with on-error skip)", displayName(source), list[0], more)
+}
