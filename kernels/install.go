@@ -107,24 +107,20 @@ func prepare(ctx context.Context, opt Options, root string) ([]Spec, error) {
 			return nil, err
 		}
 	}
-	bar := opt.Progress.Start("preparing the Go kernel", 1+len(chosen))
-	defer bar.Done()
-	dir, err := Tools(ctx, bar)
+	dir, err := Tools(ctx, opt.Progress)
 	if err != nil {
 		return nil, err
 	}
-	bar.Add(1)
 	var specs []Spec
 	for _, v := range chosen {
 		spec := v.spec(filepath.Join(root, v.name), t, dir, module)
-		if err := warm(ctx, spec, t, module, bar, opt.Warn); err != nil {
+		if err := warm(ctx, spec, t, module, opt); err != nil {
 			return nil, err
 		}
 		if err := spec.write(); err != nil {
 			return nil, err
 		}
 		specs = append(specs, spec)
-		bar.Add(1)
 	}
 	return specs, nil
 }

@@ -110,9 +110,8 @@ func fileSum(path string) (string, error) {
 
 // Tools returns the folder that holds the pinned gonb and goimports, building
 // them when they are not in the cache (under a minute; their source is fetched
-// through GOPROXY and checked against the embedded checksums). What it does is
-// reported to bar.
-func Tools(ctx context.Context, bar progress.Bar) (string, error) {
+// through GOPROXY and checked against the embedded checksums).
+func Tools(ctx context.Context, report progress.Reporter) (string, error) {
 	if err := checkPlatform(); err != nil {
 		return "", err
 	}
@@ -120,17 +119,20 @@ func Tools(ctx context.Context, bar progress.Bar) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	switch err := checkTools(dir); {
-	case err == nil:
+	broken := checkTools(dir)
+	if broken == nil {
 		return dir, nil
-	case !errors.Is(err, errNoTools):
-		bar.Note(fmt.Sprintf("building the tools again: %v", err))
+	}
+	versions := ToolVersions()
+	title := fmt.Sprintf("building gonb %s and goimports %s, once", versions["gonb"], versions["goimports"])
+	if !errors.Is(broken, errNoTools) {
+		title = fmt.Sprintf("building gonb and goimports again: %v", broken)
 		if err := os.RemoveAll(dir); err != nil {
 			return "", err
 		}
 	}
-	versions := ToolVersions()
-	bar.Note(fmt.Sprintf("building gonb %s and goimports %s", versions["gonb"], versions["goimports"]))
+	bar := report.Start(title, 0)
+	defer bar.Done()
 	return dir, buildTools(ctx, dir)
 }
 

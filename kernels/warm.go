@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/file/store"
 )
 
@@ -21,7 +20,7 @@ import (
 // the library in a program and builds it. Afterwards the modules are in the
 // module cache and the packages in the build cache, compiled with the flags of
 // the cells. A mark in the cache saves the second time.
-func warm(ctx context.Context, spec Spec, t toolchain, module string, bar progress.Bar, warn func(string)) error {
+func warm(ctx context.Context, spec Spec, t toolchain, module string, opt Options) error {
 	mark, err := warmMark(spec, t, module)
 	if err != nil {
 		return err
@@ -29,7 +28,8 @@ func warm(ctx context.Context, spec Spec, t toolchain, module string, bar progre
 	if _, err := os.Stat(mark); err == nil {
 		return nil
 	}
-	bar.Note("compiling the library for the cells of " + spec.Name)
+	bar := opt.Progress.Start("compiling the library for the cells of "+spec.Name+", once", 0)
+	defer bar.Done()
 	dir, err := os.MkdirTemp("", "iimm-warm-")
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func warm(ctx context.Context, spec Spec, t toolchain, module string, bar progre
 		}
 		// In a clone being worked on one package may not compile; cells that do
 		// not import it work all the same.
-		warn(err.Error())
+		opt.Warn(err.Error())
 		return nil
 	}
 	return store.WriteFile(mark, []byte(module+"\n"))
