@@ -2,12 +2,15 @@ package encoder
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/iimmkit/iimm/datasets"
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
+	"github.com/iimmkit/iimm/iimmkit/core/embedding"
 	"github.com/iimmkit/iimm/iimmkit/file/picture"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
@@ -94,4 +97,47 @@ func (e *Encoder) FeaturesOf(ctx context.Context, images datasets.Images, title 
 		return nil, err
 	}
 	return out, nil
+}
+
+// Embed returns the unit-norm embeddings of a split of a task, its train or
+// test images, and of the task's captions.
+func (e *Encoder) Embed(ctx context.Context, task *datasets.Task, split string, report progress.Reporter) (*embedding.Set, error) {
+	images := task.Train
+	if split == "test" {
+		images = task.Test
+	}
+	if images == nil || images.Len() == 0 {
+		return nil, fmt.Errorf("task %s has no %s images", task.Name, split)
+	}
+	x, err := e.FeaturesOf(ctx, images, "embed", report)
+	if err != nil {
+		return nil, err
+	}
+	d := e.config.EmbedDim
+	if err := Normalize(x, d); err != nil {
+		return nil, err
+	}
+	texts, err := e.EncodeTexts(task.Captions)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := e.Hash()
+	if err != nil {
+		return nil, err
+	}
+	set := &embedding.Set{
+		Images:     embedding.Float32(images.Len(), d, x),
+		Texts:      embedding.Float32(len(task.Captions), d, texts),
+		ClassNames: task.ClassNames,
+		Prompts:    task.Captions,
+		Provenance: embedding.Provenance{
+			Model: e.Name, Task: task.Name, Split: split, Backend: backend.Name(e.backend), Normalized: true,
+			Hashes: map[string]string{"model": hash, "task": task.Hash, "captions": embedding.CaptionHash(task.ClassNames, task.Captions)},
+		},
+	}
+	for i := range images.Len() {
+		set.Labels = append(set.Labels, images.Label(i))
+		set.IDs = append(set.IDs, images.ID(i))
+	}
+	return set, nil
 }
