@@ -30,6 +30,15 @@ type Method struct {
 	open func(Method, *encoder.Encoder, Options) (Tuner, error)
 }
 
+// Settings returns what the method makes of options, ready for JSON: all of
+// the hyper-parameters that determine a run, and none that do not.
+func (m Method) Settings(o Options) any {
+	if m.MovesTowers {
+		return o
+	}
+	return map[string]any{"penalties": Penalties, "validation_folds": validationFolds}
+}
+
 // methods in the order in which they are listed; each has a file.
 var methods = []Method{full, bitfit, probe}
 
@@ -71,7 +80,7 @@ func New(e *encoder.Encoder, method string, o Options) (Tuner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	return m.open(m, e, o)
@@ -127,7 +136,8 @@ func Defaults() Options {
 	}
 }
 
-func (o Options) check() error {
+// Check tells what is wrong with the options, nil when nothing is.
+func (o Options) Check() error {
 	switch {
 	case !(o.Rate > 0) || math.IsInf(o.Rate, 0):
 		return fmt.Errorf("learning rate %g is not a positive number", o.Rate)

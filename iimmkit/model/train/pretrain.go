@@ -44,7 +44,8 @@ type Recipe struct {
 	MinCount    int         `json:"min_count"` // of a word in the captions to be in the vocabulary
 }
 
-// DefaultRecipe is the recipe of the shipped micro-clip.
+// DefaultRecipe is the recipe of the shipped micro-clip, whose card has the
+// vocabulary size that followed from it.
 func DefaultRecipe() Recipe {
 	return Recipe{
 		Shape: clip.Config{
@@ -53,7 +54,7 @@ func DefaultRecipe() Recipe {
 			Text:       clip.Tower{Width: 64, Layers: 2, Heads: 4, MLPWidth: 256},
 			Activation: transformer.QuickGELU, Epsilon: 1e-5, EndToken: -1,
 		},
-		Pairs: 200_000, Steps: 5000, Batch: 256, Rate: 1.2e-3, Warmup: 200, WeightDecay: .05, Beta2: .98,
+		Pairs: 200_000, Steps: 4000, Batch: 256, Rate: 1.2e-3, Warmup: 200, WeightDecay: .05, Beta2: .98,
 		ClipNorm: 1, Spell: .06, Shift: 2, MinCount: 20,
 	}
 }

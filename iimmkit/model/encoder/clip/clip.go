@@ -14,26 +14,29 @@ import (
 
 // Tower is the size of one transformer.
 type Tower struct {
-	Width, Layers, Heads, MLPWidth int
+	Width    int `json:"width"`
+	Layers   int `json:"layers"`
+	Heads    int `json:"heads"`
+	MLPWidth int `json:"mlp_width"`
 }
 
 // Config is the shape of a CLIP model.
 type Config struct {
-	EmbedDim int // d, of both towers' outputs
+	EmbedDim int `json:"embed_dim"` // d, of both towers' outputs
 
-	Vision    Tower
-	ImageSize int // pixels a side
-	PatchSize int
+	Vision    Tower `json:"vision"`
+	ImageSize int   `json:"image_size"` // pixels a side
+	PatchSize int   `json:"patch_size"`
 
-	Text          Tower
-	ContextLength int
-	VocabSize     int
+	Text          Tower `json:"text"`
+	ContextLength int   `json:"context_length"`
+	VocabSize     int   `json:"vocab_size"`
 	// EndToken is the id at whose first place a caption is read. -1: at the
 	// largest id, as OpenAI and open_clip do.
-	EndToken int
+	EndToken int `json:"end_token"`
 
-	Activation transformer.Activation
-	Epsilon    float64 // of the layer norms
+	Activation transformer.Activation `json:"activation"`
+	Epsilon    float64                `json:"epsilon"` // of the layer norms
 }
 
 // Network is the graph form of a CLIP model whose weights are in a store under
