@@ -44,7 +44,7 @@ func Sheet(t *Task, opt SheetOptions) (*picture.RGB, error) {
 	labels := make([]string, len(t.ClassNames))
 	margin := 0
 	for k, name := range t.ClassNames {
-		labels[k] = shorten(strconv.Itoa(k)+" "+name, 28)
+		labels[k] = shorten(strconv.Itoa(k)+": "+name, 28)
 		margin = max(margin, font.MeasureString(face, labels[k]).Ceil()+8)
 	}
 	const gap = 2
