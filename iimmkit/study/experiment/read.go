@@ -29,9 +29,9 @@ func ReadLedger(path string) ([]Run, error) {
 	if info.IsDir() {
 		runs, err := readFolder(path)
 		if err == nil && len(runs) == 0 {
-			err = fmt.Errorf("ledger: %s holds no runs (no %s, no runs/*.json)", path, LedgerFile)
+			err = fmt.Errorf("ledger: %s holds no runs (no %s, no %s/*.json)", path, LedgerFile, runsFolder)
 		}
-		return runs, err
+		return inOrder(runs), err
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -88,9 +88,9 @@ func parseRun(data []byte) (Run, error) {
 	return run, nil
 }
 
-// readFolder returns the union of the ledger and the files of single runs,
-// which are the newer where both have a run.
-func readFolder(dir string) ([]Run, error) {
+// readFolder returns, by id, the union of the ledger and the files of single
+// runs, which are the newer where both have a run.
+func readFolder(dir string) (map[string]Run, error) {
 	byID := map[string]Run{}
 	f, err := os.Open(filepath.Join(dir, LedgerFile))
 	switch {
@@ -128,12 +128,7 @@ func readFolder(dir string) ([]Run, error) {
 		}
 		byID[run.RunID] = run
 	}
-	runs := make([]Run, 0, len(byID))
-	for _, r := range byID {
-		runs = append(runs, r)
-	}
-	sortRuns(runs)
-	return runs, nil
+	return byID, nil
 }
 
 func sortRuns(runs []Run) {

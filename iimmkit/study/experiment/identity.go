@@ -1,0 +1,86 @@
+package experiment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"sort"
+
+	"github.com/iimmkit/iimm/datasets"
+	"github.com/iimmkit/iimm/iimmkit/model/finetune"
+)
+
+// edition counts the changes to how numbers come about, each of which makes older
+// runs runs of another kind.
+const edition = 1
+
+// content hashes what the JSON of v says: 16 hexadecimal digits of a SHA-256.
+func content(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("experiment: %T cannot be hashed: %v", v, err)) // a programming error: all fields are plain
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}
+
+// taskIdentity is what determines the images and captions of a task.
+type taskIdentity struct {
+	Name, Hash    string
+	NTrain, NTest int
+}
+
+func identify(t *datasets.Task) taskIdentity {
+	return taskIdentity{t.Name, t.Hash, t.Train.Len(), t.Test.Len()}
+}
+
+// planned is a run that a spec asks for.
+type planned struct {
+	Method finetune.Method `json:"-"`
+	Task   int             `json:"-"` // index of the tuned task
+
+	RunID      string `json:"run_id"`
+	MethodName string `json:"method"`
+	TaskName   string `json:"task"`
+	Seed       int    `json:"seed"`
+
+	hashes map[string]string
+}
+
+// plan lists the runs of a spec, task by task, with their identities: hashes of
+// all that determines a run. Tasks that are only retained have no runs.
+func plan(spec Spec, p Protocol, modelHash, backend string, tasks []*datasets.Task, tuned []int) ([]planned, error) {
+	var runs []planned
+	for _, k := range tuned {
+		task := identify(tasks[k])
+		var others []taskIdentity
+		for j, t := range tasks {
+			if j != k {
+				others = append(others, identify(t))
+			}
+		}
+		sort.Slice(others, func(i, j int) bool { return others[i].Name < others[j].Name })
+		for _, name := range spec.Methods {
+			m, err := finetune.Describe(name)
+			if err != nil {
+				return nil, err
+			}
+			hashes := map[string]string{
+				"model":  modelHash,
+				"task":   content(task),
+				"config": content([]any{edition, name, m.Settings(p.Tuning), p.Folds, p.FoldSeed}),
+			}
+			if m.MovesTowers {
+				hashes["off_target"] = content(others)
+			}
+			for _, seed := range spec.Seeds {
+				runs = append(runs, planned{
+					Method: m, Task: k, MethodName: name, TaskName: task.Name, Seed: seed, hashes: hashes,
+					RunID: content([]any{hashes, p.Name, seed, backend}),
+				})
+			}
+		}
+	}
+	return runs, nil
+}

@@ -1,0 +1,163 @@
+package experiment
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/iimmkit/iimm/iimmkit/model/finetune"
+)
+
+// Protocol is how a model is measured and tuned. Protocols are the same on every
+// backend, so that results compare.
+type Protocol struct {
+	Name   string           `json:"name"`
+	About  string           `json:"about"`
+	Tuning finetune.Options `json:"tuning"`
+	// NTrain and NTest bound the images of a task; 0: all, of drawn tasks the
+	// standard numbers of package datasets.
+	NTrain int `json:"n_train"`
+	NTest  int `json:"n_test"`
+	// Seeds are those of the tuning runs when none are asked for.
+	Seeds []int `json:"seeds"`
+	// DataSeed draws and splits the tasks. It is not the runs' seed: all runs on
+	// a task see the same images.
+	DataSeed uint64 `json:"data_seed"`
+	// Folds and FoldSeed are those of the cross-validated probe.
+	Folds    int    `json:"folds"`
+	FoldSeed uint64 `json:"fold_seed"`
+}
+
+func protocol(name, about string, steps, batch, train, test int, seeds ...int) Protocol {
+	p := Protocol{Name: name, About: about, Tuning: finetune.Defaults(), NTrain: train, NTest: test, Seeds: seeds, Folds: 5}
+	p.Tuning.Steps, p.Tuning.Batch = steps, batch
+	return p
+}
+
+// Protocols returns all protocols, the shortest first.
+func Protocols() []Protocol {
+	return []Protocol{
+		protocol("quick", "60 steps of 32 images, 200 test images a task, one seed", 60, 32, 800, 200, 0),
+		protocol("standard", "150 steps of 64 images, 500 test images a task, two seeds", 150, 64, 800, 500, 0, 1),
+		protocol("full", "300 steps of 64 images, all images, three seeds", 300, 64, 0, 0, 0, 1, 2),
+	}
+}
+
+// ProtocolNamed returns the protocol of a name; "" is quick.
+func ProtocolNamed(name string) (Protocol, error) {
+	var names []string
+	for _, p := range Protocols() {
+		if p.Name == name || name == "" {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return Protocol{}, fmt.Errorf("no protocol %q: there are %s", name, strings.Join(names, ", "))
+}
+
+// Overrides change a protocol. What is nil or "" stays.
+type Overrides struct {
+	Optimizer string   `json:"optimizer,omitempty"`
+	Rate      *float64 `json:"learning_rate,omitempty"`
+	Steps     *int     `json:"steps,omitempty"`
+	Batch     *int     `json:"batch,omitempty"`
+	NTrain    *int     `json:"n_train,omitempty"`
+	NTest     *int     `json:"n_test,omitempty"`
+	DataSeed  *uint64  `json:"data_seed,omitempty"`
+}
+
+// With returns the protocol changed by o, and named after the changes that make
+// it another one: quick:learning_rate=0.001,steps=30.
+func (p Protocol) With(o Overrides) Protocol {
+	var changes []string
+	note := func(name string, value any) {
+		text, _ := json.Marshal(value)
+		changes = append(changes, name+"="+strings.Trim(string(text), `"`))
+	}
+	if o.Optimizer != "" {
+		override(note, "optimizer", &p.Tuning.Optimizer, &o.Optimizer)
+	}
+	override(note, "learning_rate", &p.Tuning.Rate, o.Rate)
+	override(note, "steps", &p.Tuning.Steps, o.Steps)
+	override(note, "batch", &p.Tuning.Batch, o.Batch)
+	override(note, "n_train", &p.NTrain, o.NTrain)
+	override(note, "n_test", &p.NTest, o.NTest)
+	override(note, "data_seed", &p.DataSeed, o.DataSeed)
+	if changes != nil {
+		p.Name += ":" + strings.Join(changes, ",")
+	}
+	return p
+}
+
+func override[T comparable](note func(string, any), name string, field, value *T) {
+	if value != nil && *value != *field {
+		*field = *value
+		note(name, *value)
+	}
+}
+
+// Spec asks for runs: every method on every task with every seed.
+type Spec struct {
+	Model    string    `json:"model"` // name of a shipped model or folder of a checkpoint
+	Methods  []string  `json:"methods"`
+	Tasks    []string  `json:"tasks"`
+	Seeds    []int     `json:"seeds"`             // nil: the protocol's
+	Protocol string    `json:"protocol"`          // "": quick
+	Backend  string    `json:"backend,omitempty"` // "": auto
+	RealDir  string    `json:"-"`                 // folder of the real data sets
+	Changes  Overrides `json:"changes"`
+	// RetryFailed does failed runs again, which are else left as they are.
+	RetryFailed bool `json:"-"`
+}
+
+// resolve checks the spec, fills in defaults and returns its protocol.
+func (s *Spec) resolve() (Protocol, error) {
+	p, err := ProtocolNamed(s.Protocol)
+	if err != nil {
+		return p, err
+	}
+	p = p.With(s.Changes)
+	if s.Seeds == nil {
+		s.Seeds = p.Seeds
+	}
+	switch {
+	case len(s.Methods) == 0:
+		return p, fmt.Errorf("no method given: there are %s", strings.Join(finetune.Methods(), ", "))
+	case len(s.Tasks) == 0:
+		return p, fmt.Errorf("no task given (see iimm datasets list)")
+	case len(s.Seeds) == 0:
+		return p, fmt.Errorf("no seed given: 0 is one")
+	case p.NTrain < 0 || p.NTest < 0:
+		return p, fmt.Errorf("%d training and %d test images: must not be negative", p.NTrain, p.NTest)
+	}
+	for _, m := range s.Methods {
+		if _, err := finetune.Describe(m); err != nil {
+			return p, err
+		}
+	}
+	for _, n := range s.Seeds {
+		if n < 0 {
+			return p, fmt.Errorf("seed %d is negative", n)
+		}
+	}
+	if err := twice("method", s.Methods); err != nil {
+		return p, err
+	}
+	if err := twice("task", s.Tasks); err != nil {
+		return p, err
+	}
+	if err := twice("seed", s.Seeds); err != nil {
+		return p, err
+	}
+	return p, p.Tuning.Check()
+}
+
+func twice[T comparable](what string, list []T) error {
+	for i, v := range list {
+		if slices.Contains(list[:i], v) {
+			return fmt.Errorf("%s %v is given twice", what, v)
+		}
+	}
+	return nil
+}

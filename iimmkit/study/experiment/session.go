@@ -1,0 +1,305 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/iimmkit/iimm/datasets"
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
+	"github.com/iimmkit/iimm/iimmkit/core/evaluate"
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder"
+	"github.com/iimmkit/iimm/iimmkit/model/finetune"
+)
+
+// session holds what the runs of one model on one set of tasks share.
+type session struct {
+	e         *encoder.Encoder
+	start     encoder.Weights // the model's before tuning
+	modelHash string
+	backend   string
+	protocol  Protocol
+	tasks     []*taskData
+	tuners    map[string]finetune.Tuner
+
+	// testPixels of all tasks in a row, so that they take few large calls; nil
+	// when they would take more memory than pixelBudget.
+	testPixels []float32
+	testTokens []int32
+	training   *taskData // the task whose training pixels are held
+}
+
+// taskData is a task in the form in which the model reads it.
+type taskData struct {
+	*datasets.Task
+	trainLabels, testLabels []int
+	tokens                  []int32
+	frozen                  []float32 // unnormalised features of the training images, before tuning
+	pixels                  []float32 // of the training images, while they are tuned on
+	before                  *before
+}
+
+// pixelBudget bounds the pixels that are held of all test images: 512 MB.
+const pixelBudget = 512 << 20 / 4
+
+func newSession(e *encoder.Encoder, p Protocol, tasks []*datasets.Task) (*session, error) {
+	s := &session{e: e, protocol: p, backend: backend.Name(e.Backend()), tuners: map[string]finetune.Tuner{}}
+	var err error
+	if s.modelHash, err = e.Hash(); err != nil {
+		return nil, err
+	}
+	for _, t := range tasks {
+		switch {
+		case t.Train == nil || t.Train.Len() == 0:
+			return nil, fmt.Errorf("task %s has no training images", t.Name)
+		case t.Test == nil || t.Test.Len() == 0:
+			return nil, fmt.Errorf("task %s has no test images", t.Name)
+		case len(t.Captions) < 2:
+			return nil, fmt.Errorf("task %s has %d class: at least 2 are needed", t.Name, len(t.Captions))
+		}
+		s.tasks = append(s.tasks, &taskData{Task: t, trainLabels: labels(t.Train), testLabels: labels(t.Test)})
+	}
+	return s, nil
+}
+
+func labels(images datasets.Images) []int {
+	list := make([]int, images.Len())
+	for i := range list {
+		list[i] = images.Label(i)
+	}
+	return list
+}
+
+// open reads what all runs need.
+func (s *session) open(ctx context.Context, report progress.Reporter) error {
+	var err error
+	if s.start, err = s.e.Snapshot(); err != nil {
+		return err
+	}
+	values, images := 0, 0
+	size := s.e.Config().ImageSize
+	for _, t := range s.tasks {
+		if t.tokens, err = s.e.Tokenize(t.Captions); err != nil {
+			return fmt.Errorf("task %s: %w", t.Name, err)
+		}
+		s.testTokens = append(s.testTokens, t.tokens...)
+		images += t.Test.Len()
+	}
+	if values = images * 3 * size * size; values > pixelBudget {
+		return nil
+	}
+	bar := report.Start("read test images", images)
+	defer bar.Done()
+	s.testPixels = make([]float32, 0, values)
+	for _, t := range s.tasks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		bar.Note(t.Name)
+		pixels, err := s.e.PixelsOf(t.Test, 0, t.Test.Len())
+		if err != nil {
+			return fmt.Errorf("task %s: %w", t.Name, err)
+		}
+		s.testPixels = append(s.testPixels, pixels...)
+		bar.Add(t.Test.Len())
+	}
+	return nil
+}
+
+// frozenFeatures returns the training images' unnormalised features before tuning.
+// It must be called while the encoder has the weights of the start.
+func (s *session) frozenFeatures(ctx context.Context, t *taskData) ([]float32, error) {
+	if t.frozen != nil {
+		return t.frozen, nil
+	}
+	var err error
+	if t == s.training {
+		t.frozen, err = s.e.ImageFeatures(t.pixels)
+	} else {
+		t.frozen, err = s.e.FeaturesOf(ctx, t.Train, t.Name, progress.Discard)
+	}
+	return t.frozen, err
+}
+
+// trainingPixels returns the task's training pixels. Those of one task at a
+// time are held: runs come task by task.
+func (s *session) trainingPixels(t *taskData) ([]float32, error) {
+	if s.training != t {
+		if s.training != nil {
+			s.training.pixels = nil
+		}
+		s.training = nil
+		pixels, err := s.e.PixelsOf(t.Train, 0, t.Train.Len())
+		if err != nil {
+			return nil, err
+		}
+		s.training, t.pixels = t, pixels
+	}
+	return t.pixels, nil
+}
+
+// testFeatures returns the unnormalised features of a task's test images by the
+// encoder as it is now.
+func (s *session) testFeatures(ctx context.Context, t *taskData) ([]float32, error) {
+	if s.testPixels == nil {
+		return s.e.FeaturesOf(ctx, t.Test, t.Name, progress.Discard)
+	}
+	size := s.e.Config().ImageSize
+	width, first := 3*size*size, 0
+	for _, u := range s.tasks {
+		if u == t {
+			return s.e.ImageFeatures(s.testPixels[first*width : (first+t.Test.Len())*width])
+		}
+		first += u.Test.Len()
+	}
+	return nil, fmt.Errorf("task %s is not of this session", t.Name)
+}
+
+// texts returns the unit embeddings of a task's captions by the encoder as it is now.
+func (s *session) texts(t *taskData) ([]float32, error) {
+	x, err := s.e.TextFeatures(t.tokens)
+	if err != nil {
+		return nil, err
+	}
+	return x, encoder.Normalize(x, s.e.Config().EmbedDim)
+}
+
+// accuracies returns the test accuracy on every task of the encoder as it is now.
+func (s *session) accuracies(ctx context.Context) ([]float64, error) {
+	d := s.e.Config().EmbedDim
+	texts, err := s.e.TextFeatures(s.testTokens)
+	if err != nil {
+		return nil, err
+	}
+	if err := encoder.Normalize(texts, d); err != nil {
+		return nil, fmt.Errorf("tuned captions: %w", err)
+	}
+	var images []float32
+	if s.testPixels != nil {
+		if images, err = s.e.ImageFeatures(s.testPixels); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]float64, len(s.tasks))
+	image, text := 0, 0
+	for k, t := range s.tasks {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		var own []float32
+		if images != nil {
+			own = images[image*d : (image+t.Test.Len())*d]
+		} else if own, err = s.testFeatures(ctx, t); err != nil {
+			return nil, err
+		}
+		a, err := evaluate.ZeroShot(own, texts[text*d:(text+len(t.Captions))*d], d, t.testLabels)
+		if err != nil {
+			return nil, fmt.Errorf("task %s after tuning: %w", t.Name, err)
+		}
+		out[k] = a.Top1
+		image += t.Test.Len()
+		text += len(t.Captions)
+	}
+	return out, nil
+}
+
+func (s *session) tuner(method string) (finetune.Tuner, error) {
+	if t, ok := s.tuners[method]; ok {
+		return t, nil
+	}
+	t, err := finetune.New(s.e, method, s.protocol.Tuning)
+	if err == nil {
+		s.tuners[method] = t
+	}
+	return t, err
+}
+
+// do tunes and measures. The run says what failed; the error is of what hinders
+// further runs too. keep, when not nil, is called while the encoder has the
+// tuned weights, which are then taken back.
+func (s *session) do(ctx context.Context, p planned, watch finetune.Watch, keep func(*finetune.Tuned) error) (Run, error) {
+	began := time.Now()
+	t := s.tasks[p.Task]
+	b := t.before
+	run := Run{
+		Schema: Schema, RunID: p.RunID, Protocol: s.protocol.Name, Model: s.e.Name, Method: p.MethodName,
+		Task: t.Name, Group: t.Group, Domain: t.Domain, Seed: p.Seed,
+		NTrain: t.Train.Len(), NTest: t.Test.Len(), Classes: len(t.Captions),
+		ZeroShotAccuracy: b.ZeroShotAccuracy, OffTarget: map[string][2]float64{},
+		IIMM: b.Measured.IIMM, Inter: b.Measured.Inter, Intra: b.Measured.Intra, Alignment: b.Measured.Alignment,
+		InterByClass: b.Measured.InterByClass, IntraText: b.Measured.IntraText, ModalityGap: b.Measured.ModalityGap,
+		ProbeCVAccuracy: b.ProbeCVAccuracy,
+		PhaseSeconds:    map[string]float64{}, Backend: s.backend, Hashes: p.hashes,
+	}
+	for phase, seconds := range b.Seconds {
+		run.PhaseSeconds[phase] = seconds
+	}
+	data := finetune.Data{Labels: t.trainLabels, Tokens: t.tokens}
+	var err error
+	if p.Method.MovesTowers {
+		data.Pixels, err = s.trainingPixels(t)
+	} else {
+		data.Features, err = s.frozenFeatures(ctx, t)
+	}
+	if err != nil {
+		return run, fmt.Errorf("task %s: %w", t.Name, err)
+	}
+	failure := s.tune(ctx, p, data, &run, watch, keep)
+	if p.Method.MovesTowers {
+		if err := s.e.Restore(s.start); err != nil {
+			return run, err
+		}
+	}
+	if failure != nil {
+		if err := ctx.Err(); err != nil {
+			return run, err
+		}
+		run.Error = failure.Error()
+	}
+	run.Seconds = time.Since(began).Seconds()
+	return run, nil
+}
+
+// tune fills in what comes after tuning. It leaves the tuned weights in the encoder.
+func (s *session) tune(ctx context.Context, p planned, data finetune.Data, run *Run, watch finetune.Watch, keep func(*finetune.Tuned) error) error {
+	clock := stopwatch(run.PhaseSeconds)
+	tuner, err := s.tuner(p.MethodName)
+	if err != nil {
+		return err
+	}
+	tuned, err := tuner.Run(ctx, data, p.Seed, watch)
+	if err != nil {
+		return err
+	}
+	clock("tune")
+	t := s.tasks[p.Task]
+	if p.Method.MovesTowers {
+		after, err := s.accuracies(ctx)
+		if err != nil {
+			return err
+		}
+		run.Accuracy = after[p.Task]
+		for j, other := range s.tasks {
+			if j != p.Task {
+				run.OffTarget[other.Name] = [2]float64{other.before.ZeroShotAccuracy, after[j]}
+			}
+		}
+	} else {
+		x, err := s.testFeatures(ctx, t)
+		if err != nil {
+			return err
+		}
+		a, err := tuned.Probe.Accuracy(x, t.testLabels)
+		if err != nil {
+			return err
+		}
+		run.Accuracy = a.Top1
+	}
+	run.derive()
+	clock("evaluate")
+	if keep != nil {
+		return keep(tuned)
+	}
+	return nil
+}
