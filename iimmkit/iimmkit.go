@@ -1,0 +1,62 @@
+// Package iimmkit is the front door for notebooks: the calls they begin with.
+// The library behind it is a house of floors, and a package imports only
+// from floors below its own:
+//
+//	file   reading and writing: store, progress, picture, tensorfile
+//	core   what IIMM is: measure, embedding, evaluate, backend, similarity, projection
+//	model  the networks: encoder, train, finetune
+//	study  from runs to decisions: experiment, correlation, reproduce
+//	show   what people see: chart, report, nb (in notebook cells), notebook (runs them)
+//
+// Command iimm is in cmd/iimm.
+package iimmkit
+
+import (
+	"context"
+	"os"
+
+	"github.com/gomlx/compute"
+
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
+	"github.com/iimmkit/iimm/iimmkit/core/embedding"
+	"github.com/iimmkit/iimm/iimmkit/core/similarity"
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder"
+	_ "github.com/iimmkit/iimm/iimmkit/model/encoder/micro" // the models that come with the program
+	"github.com/iimmkit/iimm/iimmkit/study/experiment"
+)
+
+// Open opens a model, "micro" or a folder with a checkpoint, on the backend
+// that the notebook's kernel stands for (IIMM_BACKEND, as for backend.Open;
+// auto when it is not set).
+//
+// It is called where it is needed, not kept in a package variable: each cell is
+// a program of its own and would open it again.
+func Open(model string) (*encoder.Encoder, error) {
+	b, err := kernelBackend()
+	if err != nil {
+		return nil, err
+	}
+	return encoder.Open(b, model)
+}
+
+// Tensors prepares the similarity tensors of a set, whose rows have unit norm,
+// on the same backend.
+func Tensors(s *embedding.Set) (*similarity.Tensors, error) {
+	b, err := kernelBackend()
+	if err != nil {
+		return nil, err
+	}
+	return similarity.New(b, s.Images.Float32s(), s.Labels, s.Texts.Float32s(), s.Images.Cols)
+}
+
+// Experiment does the runs of a spec that dir does not hold yet, on the same
+// backend unless the spec names one; see experiment.Do.
+func Experiment(ctx context.Context, spec experiment.Spec, dir string, report progress.Reporter) (experiment.Summary, error) {
+	if spec.Backend == "" {
+		spec.Backend = os.Getenv("IIMM_BACKEND")
+	}
+	return experiment.Do(ctx, spec, dir, report)
+}
+
+func kernelBackend() (compute.Backend, error) { return backend.Open(os.Getenv("IIMM_BACKEND")) }
