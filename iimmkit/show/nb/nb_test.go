@@ -66,7 +66,7 @@ func TestTableText(t *testing.T) {
 
 func TestTableHTMLEscapesAndPadsShortRows(t *testing.T) {
 	got := tableHTML([]string{"a<b", "n"}, [][]any{{"<script>", 1}, {"short"}})
-	for _, want := range []string{"a&lt;b", "&lt;script&gt;", `<td style="text-align:right">1</td>`, `<td style="text-align:right"></td>`} {
+	for _, want := range []string{"a&lt;b", "&lt;script&gt;", `<td style="text-align:right;white-space:nowrap">1</td>`, `<td style="text-align:right;white-space:nowrap"></td>`, `<th style="text-align:left">a&lt;b</th>`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
 		}

@@ -100,6 +100,10 @@ func tableHTML(headers []string, rows [][]any) string {
 			if right[j] {
 				align = "right"
 			}
+			// A number with its interval is read as one.
+			if tag == "td" && textWidth(s) <= 20 {
+				align += ";white-space:nowrap"
+			}
 			fmt.Fprintf(&b, `<%s style="text-align:%s">%s</%s>`, tag, align, html.EscapeString(s), tag)
 		}
 		b.WriteString("</tr>\n")

@@ -165,6 +165,7 @@ func TestMathML(t *testing.T) {
 		{`\max_c s_c`, `<munder><mo movablelimits="true">max</mo><mi>c</mi></munder><msub><mi>s</mi><mi>c</mi></msub>`},
 		{`\left\lVert v\right\rVert`, `<mrow><mo stretchy="true">‖</mo><mrow><mi>v</mi></mrow><mo stretchy="true">‖</mo></mrow>`},
 		{`\mathrm{IIMM}`, `<mi mathvariant="normal">IIMM</mi>`},
+		{`\mathrm{scaled\ gain}`, "<mi mathvariant=\"normal\">scaled\u00a0gain</mi>"},
 		{`\mathbb{R}^d`, "<msup><mi>ℝ</mi><mi>d</mi></msup>"},
 		{`\mathbf{ab}`, "<mi>𝐚𝐛</mi>"},
 		{`\hat y`, `<mover accent="true"><mi>y</mi><mo>^</mo></mover>`},

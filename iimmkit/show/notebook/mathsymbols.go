@@ -62,7 +62,8 @@ var alphabets = map[string]func(string) string{
 }
 
 func upright(s string) string {
-	return `<mi mathvariant="normal">` + html.EscapeString(strings.TrimSpace(s)) + "</mi>"
+	s = strings.NewReplacer(`\ `, "\u00a0", "~", "\u00a0").Replace(strings.TrimSpace(s))
+	return `<mi mathvariant="normal">` + html.EscapeString(s) + "</mi>"
 }
 
 // shifted moves letters into one of Unicode's mathematical alphabets.
