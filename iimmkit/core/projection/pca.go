@@ -23,7 +23,8 @@ const block = 512
 // sign of an axis is arbitrary; here its loading of largest magnitude (the
 // first of equal ones) is positive, so that the same rows give the same map.
 //
-// The covariance is summed in float64; time O(n d² + d³), memory O(d² + n k).
+// The covariance is summed in float64; time O(n d²), for narrow rows also O(d³),
+// memory O(d² + n k).
 // x is not changed. It is an error when there are fewer than two rows, when k
 // is not in 1..d, when a value is NaN or infinite, or when all rows are equal.
 func PCA(x []float32, d, k int) (coords, explained []float64, err error) {
@@ -65,22 +66,17 @@ func PCA(x []float32, d, k int) (coords, explained []float64, err error) {
 	if total == 0 {
 		return nil, nil, errors.New("projection: all rows are equal, there is nothing to map")
 	}
-	var eigen mat.EigenSym
-	if !eigen.Factorize(cov, true) {
-		return nil, nil, errors.New("projection: the covariance's eigenvalues did not converge")
+	values, vectors, err := topAxes(cov, k)
+	if err != nil {
+		return nil, nil, err
 	}
-	values := eigen.Values(nil) // ascending
-	var vectors mat.Dense
-	eigen.VectorsTo(&vectors)
-
 	axes := make([]float64, k*d) // [k,d]
 	explained = make([]float64, k)
 	for a := range k {
-		column := d - 1 - a
-		explained[a] = math.Max(0, values[column]) / total
+		explained[a] = math.Max(0, values[a]) / total
 		largest := 0
 		for j := range d {
-			axes[a*d+j] = vectors.At(j, column)
+			axes[a*d+j] = vectors.At(j, a)
 			// Loadings equal but for rounding must not decide by rounding.
 			if math.Abs(axes[a*d+j]) > math.Abs(axes[a*d+largest])*(1+1e-9) {
 				largest = j
