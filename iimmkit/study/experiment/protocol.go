@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/iimmkit/iimm/datasets"
 	"github.com/iimmkit/iimm/iimmkit/model/finetune"
 )
 
@@ -109,6 +110,34 @@ type Spec struct {
 	Changes  Overrides `json:"changes"`
 	// RetryFailed does failed runs again, which are else left as they are.
 	RetryFailed bool `json:"-"`
+}
+
+// Check tells what is wrong with the spec, short of opening model and tasks.
+func (s Spec) Check() error {
+	_, err := s.resolve()
+	return err
+}
+
+// TaskNames replaces the names of lists by what they hold: quick, the tasks of
+// the quick protocol, and all, the whole catalogue, its real tasks only when
+// there is a folder of their data.
+func TaskNames(names []string, realDir string) []string {
+	var out []string
+	for _, name := range names {
+		switch name {
+		case "quick":
+			out = append(out, datasets.Quick()...)
+		case "all":
+			for _, e := range datasets.Catalogue() {
+				if e.Real == "" || realDir != "" {
+					out = append(out, e.Name)
+				}
+			}
+		default:
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // resolve checks the spec, fills in defaults and returns its protocol.
