@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,10 +42,14 @@ func (f *fileImages) Image(i int) (*picture.RGB, error) {
 }
 
 // usable decodes every file on all cores and returns those that can be used;
-// the others are added to problems.
-func usable(files []imageFile, opt FolderOptions, problems *Problems) []imageFile {
+// the others are added to problems. It fails when opt.Context is done.
+func usable(files []imageFile, opt FolderOptions, problems *Problems) ([]imageFile, error) {
 	if opt.Trust {
-		return files
+		return files, nil
+	}
+	ctx := opt.Context
+	if ctx == nil {
+		ctx = context.Background()
 	}
 	errs := make([]error, len(files))
 	report := opt.Progress
@@ -57,13 +62,16 @@ func usable(files []imageFile, opt FolderOptions, problems *Problems) []imageFil
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(files); i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < len(files) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				_, errs[i] = picture.Open(files[i].path)
 				bar.Add(1)
 			}
 		})
 	}
 	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	var good []imageFile
 	for i, f := range files {
 		if errs[i] == nil {
@@ -73,7 +81,7 @@ func usable(files []imageFile, opt FolderOptions, problems *Problems) []imageFil
 		kind, message := explain(errs[i], f.path)
 		problems.add(kind, f.id, message)
 	}
-	return good
+	return good, nil
 }
 
 // explain sorts an error of reading a file into a kind of problem, and words it

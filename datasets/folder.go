@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,6 +26,7 @@ type FolderOptions struct {
 	AsStored     bool              // do not turn photographs upright by their Exif orientation
 	Trust        bool              // do not decode every picture first: a damaged one is then found when it is used
 	Progress     progress.Reporter // of decoding; nil for none
+	Context      context.Context   // ends the reading when done; nil for never
 }
 
 func (o *FolderOptions) check() error {
@@ -164,7 +166,10 @@ func (w *walker) task(path, train, test string, opt FolderOptions) (*Task, *Prob
 			label, _ := slices.BinarySearch(names, name)
 			files = append(files, w.gather(filepath.Join(split, name), label)...)
 		}
-		parts[i] = usable(files, opt, w.problems)
+		var err error
+		if parts[i], err = usable(files, opt, w.problems); err != nil {
+			return nil, w.problems, err
+		}
 	}
 	return assemble("folder:"+path, path, names, parts[0], parts[1], test != "", opt, w.problems)
 }

@@ -2,6 +2,8 @@ package datasets
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -385,5 +387,14 @@ func TestDamagedPictureOfATrustedFolderNamesTheFile(t *testing.T) {
 	}
 	if _, err := task.Train.Image(at); err == nil || !strings.Contains(err.Error(), filepath.Join("cat", "broken.jpg")) {
 		t.Errorf("error %v does not name the file", err)
+	}
+}
+
+func TestFolderStopsWithItsContext(t *testing.T) {
+	root := tree(t, map[string][]byte{"a/1.png": pngBytes(t, 1), "b/1.png": pngBytes(t, 2)})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := OpenFolder(root, FolderOptions{Context: ctx}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled context: %v", err)
 	}
 }

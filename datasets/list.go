@@ -82,7 +82,12 @@ func OpenList(path string, opt FolderOptions) (*Task, *Problems, error) {
 			train = append(train, f)
 		}
 	}
-	train, test = usable(train, opt, problems), usable(test, opt, problems)
+	if train, err = usable(train, opt, problems); err != nil {
+		return nil, problems, err
+	}
+	if test, err = usable(test, opt, problems); err != nil {
+		return nil, problems, err
+	}
 	return assemble("folder:"+path, path, classes, train, test, hasSplit && len(test) > 0, opt, problems)
 }
 

@@ -150,7 +150,7 @@ func sizes(t *datasets.Task) (train, test int) {
 	return t.Train.Len(), test
 }
 
-func (o *datasetsShowOptions) run(_ context.Context, s *streams, name string) error {
+func (o *datasetsShowOptions) run(ctx context.Context, s *streams, name string) error {
 	onError, err := datasets.ParseOnError(o.onError)
 	switch {
 	case err != nil:
@@ -165,7 +165,7 @@ func (o *datasetsShowOptions) run(_ context.Context, s *streams, name string) er
 		return usagef("--out %s: the name must end in .png", o.out)
 	}
 	task, err := datasets.Load(name, datasets.LoadOptions{RealDir: o.real, NTrain: o.nTrain, NTest: o.nTest, Seed: o.seed,
-		Folder:   datasets.FolderOptions{OnError: onError, Template: o.template, Progress: s.progress()},
+		Folder:   datasets.FolderOptions{OnError: onError, Template: o.template, Progress: s.progress(), Context: ctx},
 		Problems: func(p datasets.Problem) { s.warnf("%s", p) },
 	})
 	if err != nil {
@@ -231,9 +231,9 @@ The exit code is 1 when there is one.`,
 	return c
 }
 
-func (o *datasetsCheckOptions) run(_ context.Context, s *streams, path string) error {
+func (o *datasetsCheckOptions) run(ctx context.Context, s *streams, path string) error {
 	task, found, err := datasets.OpenFolder(strings.TrimPrefix(path, "folder:"), datasets.FolderOptions{
-		OnError: datasets.Skip, Template: o.template, Progress: s.progress()})
+		OnError: datasets.Skip, Template: o.template, Progress: s.progress(), Context: ctx})
 	problems := found.List()
 	if o.json && (err == nil || len(problems) > 0) {
 		v := map[string]any{"schema": 1, "path": path, "problems": problems, "n_train": 0, "n_test": 0, "classes": []splitCounts{}}

@@ -78,7 +78,7 @@ func (o *embedOptions) run(ctx context.Context, s *streams, data string) error {
 	if err != nil {
 		return err
 	}
-	task, err := o.load(s, data, onError)
+	task, err := o.load(ctx, s, data, onError)
 	if err != nil {
 		return err
 	}
@@ -102,8 +102,8 @@ func (o *embedOptions) run(ctx context.Context, s *streams, data string) error {
 }
 
 // load reads a path as a folder or list, anything else as the name of a task.
-func (o *embedOptions) load(s *streams, data string, onError datasets.OnError) (*datasets.Task, error) {
-	folder := datasets.FolderOptions{OnError: onError, Template: o.template, Seed: o.seed, AsStored: o.exif == "ignore", Progress: s.progress()}
+func (o *embedOptions) load(ctx context.Context, s *streams, data string, onError datasets.OnError) (*datasets.Task, error) {
+	folder := datasets.FolderOptions{OnError: onError, Template: o.template, Seed: o.seed, AsStored: o.exif == "ignore", Progress: s.progress(), Context: ctx}
 	path, named := strings.CutPrefix(data, "folder:")
 	if _, err := os.Stat(path); err != nil && !named {
 		return datasets.Load(data, datasets.LoadOptions{RealDir: o.real, Seed: o.seed})

@@ -121,8 +121,12 @@ func decodePNM(data []byte) (*RGB, error) {
 	if len(h.data) < least {
 		return nil, io.ErrUnexpectedEOF
 	}
-	next := h.reader()
 	p := New(h.width, h.height)
+	if h.kind == '6' && h.maximum == 255 {
+		copy(p.Pix, h.data)
+		return p, nil
+	}
+	next := h.reader()
 	for i := range p.Width * p.Height {
 		for k := range 3 {
 			if k > 0 && h.channels() == 1 {
