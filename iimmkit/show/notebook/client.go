@@ -231,7 +231,7 @@ func (c *client) death() error {
 
 func (c *client) lastWords() string {
 	if text := strings.TrimSpace(c.complaint.String()); text != "" {
-		return ": " + text
+		return ": " + strings.Join(strings.Split(text, "\n"), "; ")
 	}
 	return ""
 }

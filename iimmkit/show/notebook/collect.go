@@ -1,6 +1,9 @@
 package notebook
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // collector turns what a kernel publishes into the outputs of the cells.
 type collector struct {
@@ -92,14 +95,10 @@ func (k *collector) drop(cell *Cell) {
 func bundleOf(m message) Bundle {
 	b := Bundle{}
 	for mime, v := range m.object("data") {
-		if s, ok := v.(string); ok || isJSON(mime) {
+		if _, ok := v.(string); ok || isJSON(mime) {
 			b[mime] = v
 		} else if list := texts(v); list != nil {
-			s = ""
-			for _, line := range list {
-				s += line
-			}
-			b[mime] = s
+			b[mime] = strings.Join(list, "")
 		}
 	}
 	return b

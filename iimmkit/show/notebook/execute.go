@@ -109,14 +109,17 @@ func Execute(ctx context.Context, n *Notebook, opt Options) error {
 			cells = append(cells, c)
 		}
 	}
-	n.Metadata = orEmpty(n.Metadata)
+	// What the outputs depend on is told in the notebook.
+	record := map[string]any{"kernel": opt.Kernel.Name, "backend": opt.Kernel.Env["IIMM_BACKEND"]}
 	if len(opt.Parameters) > 0 {
 		given := map[string]any{}
 		for name, value := range opt.Parameters {
 			given[name] = value
 		}
-		n.Metadata["iimm"] = map[string]any{"parameters": given}
+		record["parameters"] = given
 	}
+	n.Metadata = orEmpty(n.Metadata)
+	n.Metadata["iimm"] = record
 	bar := opt.Progress.Start(opt.Title, len(cells))
 	defer bar.Done()
 	bar.Note("starting the kernel")

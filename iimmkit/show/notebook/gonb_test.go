@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -310,7 +311,8 @@ fmt.Println(nb.Param("n", 1), nb.Param("ledger-folder", "none"))`,
 	if got := printed(n.Cells[0], "stdout"); got != "5 out/x y\n" {
 		t.Errorf("parameters %q", got)
 	}
-	if given := n.Metadata["iimm"]; given == nil {
-		t.Error("the parameters are not recorded in the notebook")
+	want := map[string]any{"kernel": "iimm-go", "backend": "go", "parameters": map[string]any{"n": "5", "ledger-folder": "out/x y"}}
+	if !reflect.DeepEqual(n.Metadata["iimm"], want) {
+		t.Errorf("the notebook tells %v of its execution", n.Metadata["iimm"])
 	}
 }
