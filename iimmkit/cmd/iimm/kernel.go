@@ -130,7 +130,7 @@ and what to do. Exit code 1 when something is wrong.`,
 func (o *kernelDoctorOptions) run(ctx context.Context, s *streams) error {
 	found := kernels.Doctor(ctx, ".", buildVersion().Version)
 	if !o.quick && kernels.Healthy(found) {
-		found = append(found, tryCell(ctx))
+		found = append(found, tryKernels(ctx)...)
 	}
 	healthy := kernels.Healthy(found)
 	if o.json {
@@ -152,25 +152,58 @@ func (o *kernelDoctorOptions) run(ctx context.Context, s *streams) error {
 	return nil
 }
 
-// tryCell runs one cell that uses the library, in the kernel that Jupyter would
-// start, or where none is installed in the one of iimm notebook run.
-func tryCell(ctx context.Context) kernels.Finding {
-	name, _ := kernels.Name(kernels.Go)
-	spec, err := kernels.Find(name)
-	if err != nil {
-		spec, err = kernels.Ready(ctx, kernels.Go, kernels.Options{Version: buildVersion().Version})
-	}
-	start := time.Now()
-	if err == nil {
-		cell := &notebook.Cell{Type: "code", Source: "import \"github.com/iimmkit/iimm/iimmkit/show/nb\"\n\n%%\nnb.Markdown(\"works\")"}
-		doc := &notebook.Notebook{Format: 4, Minor: 5, Cells: []*notebook.Cell{cell}}
-		err = notebook.Execute(ctx, doc, notebook.Options{Kernel: spec, Dir: ".", Timeout: 2 * time.Minute})
-		if err == nil && (len(cell.Outputs) != 1 || cell.Outputs[0].Data["text/markdown"] != "works") {
-			err = errors.New("the cell ran, but what it showed was lost")
+// tryKernels runs a cell in each of our kernels that Jupyter would start, or
+// where none is installed in the one of iimm notebook run.
+func tryKernels(ctx context.Context) []kernels.Finding {
+	var found []kernels.Finding
+	for _, b := range kernels.Backends() {
+		name, _ := kernels.Name(b)
+		if spec, err := kernels.Find(name); err == nil {
+			found = append(found, tryCell(ctx, spec))
 		}
 	}
-	if err != nil {
-		return kernels.Finding{Name: "cell", Level: kernels.Error, Detail: strings.ReplaceAll(err.Error(), "\n", "; "), Fix: "iimm kernel install"}
+	if found != nil {
+		return found
 	}
-	return kernels.Finding{Name: "cell", Level: kernels.OK, Detail: fmt.Sprintf("ran in %s, kernel start included", progress.FormatDuration(time.Since(start)))}
+	spec, err := kernels.Ready(ctx, kernels.Go, kernels.Options{Version: buildVersion().Version})
+	if err != nil {
+		return []kernels.Finding{{Name: "cell", Level: kernels.Error, Detail: err.Error(), Fix: "iimm kernel install"}}
+	}
+	return []kernels.Finding{tryCell(ctx, spec)}
+}
+
+// trial opens the kernel's backend and shows its description.
+const trial = `import (
+	"os"
+
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
+	"github.com/iimmkit/iimm/iimmkit/show/nb"
+)
+
+%%
+nb.Markdown(nb.Must(backend.Open(os.Getenv("IIMM_BACKEND"))).Description())`
+
+func tryCell(ctx context.Context, spec kernels.Spec) kernels.Finding {
+	start := time.Now()
+	cell := &notebook.Cell{Type: "code", Source: trial}
+	doc := &notebook.Notebook{Format: 4, Minor: 5, Cells: []*notebook.Cell{cell}}
+	err := notebook.Execute(ctx, doc, notebook.Options{Kernel: spec, Dir: ".", Timeout: 2 * time.Minute})
+	what := ""
+	if err == nil && len(cell.Outputs) > 0 {
+		what, _ = cell.Outputs[0].Data["text/markdown"].(string)
+	}
+	if err == nil && what == "" {
+		err = errors.New("the cell ran, but what it showed was lost")
+	}
+	f := kernels.Finding{Name: "cell", Level: kernels.OK}
+	if err != nil {
+		f.Level, f.Fix = kernels.Error, "iimm kernel install --backend "+spec.Env["IIMM_BACKEND"]
+		f.Detail = spec.Name + ": " + strings.ReplaceAll(err.Error(), "\n", "; ")
+		if name := spec.Env["IIMM_BACKEND"]; name != kernels.Go {
+			f.Fix = "iimm backends install " + name
+		}
+		return f
+	}
+	f.Detail = fmt.Sprintf("%s ran one in %s, kernel start included, on %s", spec.Name, progress.FormatDuration(time.Since(start)), what)
+	return f
 }
