@@ -36,7 +36,9 @@ var Default = Options{N: 4096, Classes: 100, D: 512, Duration: time.Second}
 // NoBackend stands for a backend with kernels that use none.
 const NoBackend = "none"
 
-// Measurement is one kernel on one backend. Times are in seconds.
+// Measurement is one kernel on one backend. Times are in seconds. The
+// percentiles are go-benchmarks' estimates; below some 20 runs the 99th says
+// little.
 type Measurement struct {
 	Kernel  string  `json:"kernel"`
 	Backend string  `json:"backend"`

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/janpfeifer/go-benchmarks"
@@ -67,13 +66,13 @@ func (o *benchOptions) run(ctx context.Context, s *streams) error {
 		fmt.Fprintf(s.out, "%s not usable: %s\n", b.Name, b.Why)
 	}
 	fmt.Fprintf(s.out, "%d images, %d captions, width %d; %s %s, %d processors\n\n", r.N, r.Classes, r.D, r.Go, r.Platform, r.Processors)
-	t := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "kernel\tbackend\tmedian\tmean\t5%\t99%\truns\timages/s\tGB/s\tGFLOP/s\t")
+	// Names to the left, numbers to the right, which one tabwriter cannot.
+	fmt.Fprintf(s.out, "%-40s %-8s %9s %9s %9s %9s %6s %10s %6s %8s\n", "kernel", "backend", "median", "mean", "5%", "99%", "runs", "images/s", "GB/s", "GFLOP/s")
 	for _, m := range r.Measurements {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t\n", m.Kernel, m.Backend, benchTime(m.Median), benchTime(m.Mean), benchTime(m.P5), benchTime(m.P99),
-			m.Runs, benchRate(m.RowsPerSecond, "%.0f"), benchRate(m.GBPerSecond, "%.2f"), benchRate(m.GFLOPS, "%.1f"))
+		fmt.Fprintf(s.out, "%-40s %-8s %9s %9s %9s %9s %6d %10s %6s %8s\n", m.Kernel, m.Backend, benchTime(m.Median), benchTime(m.Mean), benchTime(m.P5),
+			benchTime(m.P99), m.Runs, benchRate(m.RowsPerSecond, "%.0f"), benchRate(m.GBPerSecond, "%.2f"), benchRate(m.GFLOPS, "%.1f"))
 	}
-	return t.Flush()
+	return nil
 }
 
 func benchTime(s float64) string {

@@ -31,8 +31,9 @@ var ErrUnavailable = errors.New("backend not usable here")
 //   - "" and "auto": CUDA if its plugin and a GPU are there, else XLA CPU if a
 //     plugin is there, else Go. A plugin that is there but does not work is an
 //     error, not a reason to compute elsewhere unasked.
-//   - "go": pure Go. "go:ops_parallel" has GoMLX's default order of operations,
-//     which can come to a standstill.
+//   - "go": pure Go. Options follow a colon: "go:parallelism=4" keeps to four
+//     workers, one operation after another; "go:parallelism=4,ops_parallel" lets
+//     operations share them and can come to a standstill.
 //   - "xla:cpu", "xla:cuda": the first plugin found in the directories of
 //     PJRT_PLUGIN_LIBRARY_PATH, in GoMLX's own ~/.local/lib/go-xla, in iimm's
 //     cache (…/xla), in /usr/local/lib/go-xla.
@@ -91,7 +92,7 @@ type plan struct {
 func (p plan) open() (b compute.Backend, err error) {
 	err = Guard(func() error {
 		if p.path == "" {
-			b, err = gobackend.New(goOptions(p.options))
+			b, err = newGo(goOptions(p.options))
 		} else {
 			b, err = openXLA(p.path, p.config())
 		}
@@ -99,7 +100,7 @@ func (p plan) open() (b compute.Backend, err error) {
 	})
 	if err != nil {
 		what := p.name
-		if p.path != "" {
+		if p.path != "" && !strings.HasSuffix(what, p.path) {
 			what += " (" + p.path + ")"
 		}
 		return nil, fmt.Errorf("backend %s: %w: %s", what, ErrUnavailable, oneLine(err))
@@ -107,22 +108,44 @@ func (p plan) open() (b compute.Backend, err error) {
 	return b, nil
 }
 
-// goOptions makes the Go backend run one operation of a graph after another,
-// each on all cores, unless options say otherwise. Its default runs operations
-// side by side in a bounded pool of workers; when all of these at once come to a
-// product that wants workers of its own, they wait for each other for ever
-// (compute v0.1.0, workerspool.Saturate). Training steps of small transformers
-// get there within seconds.
+func newGo(options string) (b compute.Backend, err error) {
+	if !strings.Contains(options, "parallelism") {
+		return gobackend.New(options)
+	}
+	// That one is echoed on the standard output.
+	err = silently(func() error {
+		b, err = gobackend.New(options)
+		return err
+	})
+	return b, err
+}
+
+// goOptions keeps the Go backend from coming to a standstill. Its default
+// (compute v0.1.0) runs the operations of a graph side by side in a pool of
+// 2·GOMAXPROCS workers. A matrix product, itself holding one of them, asks the
+// same pool for more (workerspool.Saturate) and waits; when as many products as
+// there are workers do so at once, all wait for each other for ever. Training
+// steps of small transformers get there within seconds. With no bound on the
+// pool nobody waits for a worker: every product starts its own GOMAXPROCS, and
+// only those, which wait for nothing, are waited for. Where options set a bound,
+// one operation runs after another: then it is never a worker that waits.
 func goOptions(options string) string {
+	bounded, ordered := false, false
 	for o := range strings.SplitSeq(options, ",") {
-		if o == "ops_parallel" || o == "ops_sequential" {
-			return options
-		}
+		bounded = bounded || strings.HasPrefix(o, "parallelism=")
+		ordered = ordered || o == "ops_parallel" || o == "ops_sequential"
+	}
+	add := "parallelism=-1"
+	switch {
+	case bounded && ordered, ordered && strings.Contains(options, "ops_sequential"):
+		return options
+	case bounded:
+		add = "ops_sequential"
 	}
 	if options == "" {
-		return "ops_sequential"
+		return add
 	}
-	return options + ",ops_sequential"
+	return options + "," + add
 }
 
 // config is the plugin's path and options for GoMLX. What GoMLX would guess

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -68,6 +69,25 @@ func TestGoOpensAndComputes(t *testing.T) {
 	}
 	if got := Name(b); got != Go {
 		t.Errorf("Name = %q", got)
+	}
+}
+
+func TestNothingIsPrintedWhenOpened(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := os.Stdout
+	os.Stdout = w
+	b, err := Open("go:parallelism=2")
+	os.Stdout = old
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Finalize()
+	if text, err := io.ReadAll(r); err != nil || len(text) > 0 {
+		t.Errorf("%q, %v", text, err)
 	}
 }
 

@@ -128,7 +128,10 @@ func installGoMLX(ctx context.Context, name, dir string, source Provenance, forc
 	bar := report.Start("installing "+source.Package, 0)
 	defer bar.Done()
 	done := make(chan error, 1)
-	go func() { done <- Guard(func() error { return gomlxInstall(name, dir) }) }()
+	go func() {
+		// It draws a spinner on the standard output.
+		done <- silently(func() error { return Guard(func() error { return gomlxInstall(name, dir) }) })
+	}()
 	var err error
 	select {
 	case <-ctx.Done():

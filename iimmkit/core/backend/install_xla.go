@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"sync"
 
 	"github.com/gomlx/go-xla/installer"
 	"github.com/gomlx/go-xla/pjrt"
@@ -15,18 +14,8 @@ import (
 // cpuVersion is the release of the CPU plugin that go-xla is tested with.
 var cpuVersion = pjrt.DefaultCPUVersion
 
-var stdoutMu sync.Mutex
-
-// gomlxInstall runs GoMLX's installer, pinned. What it prints to the standard
-// output, spinner and all, is dropped: results go there.
+// gomlxInstall runs GoMLX's installer, pinned.
 func gomlxInstall(name, dir string) error {
-	stdoutMu.Lock()
-	defer stdoutMu.Unlock()
-	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
-		old := os.Stdout
-		os.Stdout = null
-		defer func() { os.Stdout = old; null.Close() }()
-	}
 	if name == XLACUDA {
 		return cudaInstall(dir)
 	}

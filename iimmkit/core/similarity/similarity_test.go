@@ -15,6 +15,7 @@ import (
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/core/measure"
+	"github.com/iimmkit/iimm/iimmkit/core/measure/golden"
 )
 
 // onBackends runs a test on Go and on XLA CPU; the latter is skipped where no
@@ -310,6 +311,41 @@ func TestIIMMAgreesWithMeasure(t *testing.T) {
 		}
 		sameResult(t, got, want)
 	})
+}
+
+// The values of an independent implementation, recorded in package golden, in
+// float32 here.
+func TestIIMMOfGoldenSets(t *testing.T) {
+	onBackends(t, func(t *testing.T, b compute.Backend) {
+		for _, set := range []golden.Set{golden.Easy(), golden.Mid()} {
+			s := set32(set)
+			r, err := s.tensors(t, b, Block(50)).IIMM(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for key, got := range map[string]float64{
+				"iimm": r.IIMM, "inter": r.Inter, "intra": r.Intra, "alignment": r.Alignment,
+				"inter_by_class": *r.InterByClass, "intra_text": r.IntraText, "modality_gap": r.ModalityGap,
+			} {
+				want, ok := set.Values[key]
+				if !ok {
+					t.Fatalf("%s has no %s", set.Name, key)
+				}
+				near(t, set.Name+" "+key, got, want)
+			}
+		}
+	})
+}
+
+func set32(g golden.Set) set {
+	narrow := func(x []float64) []float32 {
+		y := make([]float32, len(x))
+		for i, v := range x {
+			y[i] = float32(v)
+		}
+		return y
+	}
+	return set{narrow(g.Images), g.Labels, narrow(golden.Texts()), golden.D}
 }
 
 func TestIIMMAgreesWithMeasureOnManyRows(t *testing.T) {
