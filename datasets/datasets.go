@@ -1,6 +1,10 @@
 // Package datasets turns data into tasks: labelled images, class names and
 // one caption per class. Readers exist for image folders, CSV lists and idx
 // files, and synthetic worlds draw their images themselves.
+//
+// Load opens a task by name: one of the fixed list of Catalogue, or
+// folder:PATH. Classes of folders and lists are numbered in the byte order of
+// their names; everything random follows from a seed.
 package datasets
 
 import "github.com/iimmkit/iimm/iimmkit/file/picture"
