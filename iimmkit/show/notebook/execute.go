@@ -149,12 +149,16 @@ func Execute(ctx context.Context, n *Notebook, opt Options) error {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// firstLine returns the first line of a cell that is code, shortened.
+// firstLine returns the first statement of a cell, shortened: what comes after
+// %% when there is something, else the first declaration.
 func firstLine(source string) string {
+	if _, statements, ok := strings.Cut(source, "%%\n"); ok && strings.TrimSpace(statements) != "" {
+		source = statements
+	}
 	first := ""
 	for line := range strings.Lines(source) {
 		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "//") || line == "%%" || line == "import (" || line == ")" || strings.HasPrefix(line, `"`) {
+		if line == "" || strings.HasPrefix(line, "//") || strings.HasPrefix(line, "import ") || line == ")" || strings.HasPrefix(line, `"`) {
 			continue
 		}
 		first = line

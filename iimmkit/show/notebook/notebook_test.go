@@ -349,3 +349,17 @@ func TestFailureText(t *testing.T) {
 		}
 	}
 }
+
+func TestFirstLineNamesACell(t *testing.T) {
+	for source, want := range map[string]string{
+		"import \"fmt\"\n\nfunc f() {}\n\n%%\n// why\nfmt.Println(1)": "fmt.Println(1)",
+		"import (\n\t\"fmt\"\n)\n\nfunc f() {}\n%%\n":                 "func f() {}",
+		"!ls":                            "!ls",
+		"":                               "",
+		"%%\n" + strings.Repeat("日", 99): strings.Repeat("日", 57) + "...",
+	} {
+		if got := firstLine(source); got != want {
+			t.Errorf("firstLine(%q) = %q, want %q", source, got, want)
+		}
+	}
+}
