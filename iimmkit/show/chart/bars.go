@@ -180,18 +180,18 @@ func (b Bars) undefined() string {
 	return clean(b.Undefined)
 }
 
-// label is the number at a bar's end: one decimal is what test sets support.
+// label is the number at a bar's end: a hundredth of the axis is enough.
 func (b Bars) label(v float64) string {
+	decimals, x := 1, b.scale()
 	if b.X.Percent {
 		v *= 100
+	} else if x.hi-x.lo < 10 {
+		decimals = 2
 	}
-	if math.Abs(v) < .05 {
+	if math.Abs(v) < .5*math.Pow10(-decimals) {
 		return "0"
 	}
-	if math.Abs(v) < 1 {
-		return minus(fmt.Sprintf("%.2f", v))
-	}
-	return minus(fmt.Sprintf("%.1f", v))
+	return minus(fmt.Sprintf("%.*f", decimals, v))
 }
 
 func (b Bars) hover(r BarRow, k int) string {

@@ -223,7 +223,7 @@ func annotation(g *correlation.Group, predictor, target string) string {
 
 // strengths shows r of every predictor with gain, forgetting and final accuracy.
 func strengths(g *correlation.Group) (chart.Bars, bool) {
-	b := chart.Bars{Title: "How predictors go with gain, forgetting and final accuracy", Subtitle: "Pearson's r over tasks, 95 % bootstrap interval",
+	b := chart.Bars{Subtitle: "Pearson's r over tasks, 95 % bootstrap interval",
 		X: chart.Axis{Title: "r", Min: -1.08, Max: 1.08}, Undefined: "–", Width: 560}
 	targets := []string{correlation.Gain, correlation.Forgetting, correlation.Accuracy}
 	targets = slices.DeleteFunc(targets, func(t string) bool {
@@ -233,6 +233,7 @@ func strengths(g *correlation.Group) (chart.Bars, bool) {
 	for _, t := range targets {
 		b.Series = append(b.Series, correlation.Label(t))
 	}
+	b.Title = "How predictors go with " + listed(b.Series)
 	for _, p := range correlation.Predictors() {
 		row := chart.BarRow{Name: correlation.Label(p)}
 		for _, t := range targets {
@@ -285,7 +286,7 @@ func offTarget(tasks []measured) (chart.HeatMap, bool) {
 	columns, change := matrix(tasks)
 	h := chart.HeatMap{Title: "What tuning on one task does to the others", Subtitle: "change of accuracy in points; orange is forgetting",
 		Columns: columns, RowTitle: "tuned on", ColumnTitle: "tested on", Values: change, ValueTitle: "change (points)",
-		Missing: "the tuned task itself, or not measured", Diverging: true, Width: math.Min(1120, math.Max(640, 220+42*float64(len(columns))))}
+		Missing: "the tuned task itself, or not measured", Diverging: true, Width: math.Min(1120, math.Max(640, 220+62*float64(len(columns))))}
 	some := false
 	for i, t := range tasks {
 		h.Rows = append(h.Rows, t.short)

@@ -38,11 +38,11 @@ func japanese(g *correlation.Group) verdict {
 			head := fmt.Sprintf("IIMMと%sには%sの相関がありました", name, sign)
 			switch {
 			case against(iimm) > 0:
-				head += "(ゼロショット誤り率より強い)"
+				head += "（ゼロショット誤り率より強い）"
 			case against(iimm) < 0:
-				head += "(ただしゼロショット誤り率より弱い)"
+				head += "（ただしゼロショット誤り率より弱い）"
 			case trivial != nil && trivial.R != nil:
-				head += "(ただしゼロショット誤り率より強いとは言えない)"
+				head += "（ただしゼロショット誤り率より強いとは言えない）"
 			}
 			heads = append(heads, head)
 		}
@@ -54,7 +54,7 @@ func japanese(g *correlation.Group) verdict {
 		if best == nil || base == nil || iimm == nil {
 			continue
 		}
-		v.Points = append(v.Points, fmt.Sprintf("除外した課題の%sの予測誤差(平均、ポイント):IIMM %s、他の課題の平均 %s、最良の予測変数(%s)%s。",
+		v.Points = append(v.Points, fmt.Sprintf("除外した課題の%sの予測誤差（平均、ポイント）：IIMM %s、他の課題の平均 %s、最良の予測変数（%s）%s。",
 			japaneseNames[target], points(*iimm.Error), points(*base.Error), japaneseForecast(best), points(*best.Error)))
 	}
 	return v
@@ -72,15 +72,15 @@ func japaneseTarget(name string, iimm, trivial *correlation.Correlation) string 
 	var s []string
 	switch f := found(iimm); f {
 	case undefined:
-		s = append(s, fmt.Sprintf("%s:IIMMとの相関は定義されません。", name))
+		s = append(s, fmt.Sprintf("%s：IIMMとの相関は定義されません。", name))
 	case uncertain:
-		s = append(s, fmt.Sprintf("%s:IIMMとの相関係数 r = %s(課題数 %d、区間を求めるには不足)。", name, decimal(*iimm.R), iimm.N))
+		s = append(s, fmt.Sprintf("%s：IIMMとの相関係数 r = %s（課題数 %d、区間を求めるには不足）。", name, decimal(*iimm.R), iimm.N))
 	default:
 		verb := "0を含み、相関は確認できません"
 		if f != notShown {
 			verb = "0を含みません"
 		}
-		s = append(s, fmt.Sprintf("%s:調整前に測ったIIMMとの相関係数は r = %s、95 %%区間 %s は%s。", name, decimal(*iimm.R), interval(iimm.CI95), verb))
+		s = append(s, fmt.Sprintf("%s：調整前に測ったIIMMとの相関係数は r = %s、95 %%区間 %s は%s。", name, decimal(*iimm.R), interval(iimm.CI95), verb))
 	}
 	if trivial != nil && trivial.R != nil {
 		text := fmt.Sprintf("自明な予測変数であるゼロショット誤り率だけでは r = %s", strength(trivial))

@@ -138,7 +138,7 @@ func subsetTable(g *correlation.Group) table {
 
 // taskTable is what was measured, a row a task.
 func taskTable(g *correlation.Group, tasks []measured) table {
-	t := table{Head: []string{"task", "group", "domain", "classes", "train", "test", "zero-shot", "after", "gain", "scaled gain", "forgetting", "IIMM", "Inter", "Intra", "modality gap", "probe (cv)"}}
+	t := table{Class: "tasks", Head: []string{"task", "group", "domain", "classes", "train", "test", "zero-shot", "after", "gain", "scaled gain", "forgetting", "IIMM", "Inter", "Intra", "modality gap", "probe (cv)"}}
 	several := len(g.Seeds) > 1
 	if several {
 		t.Head = append(t.Head, "seeds", "gain, lowest to highest seed")

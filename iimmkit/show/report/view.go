@@ -51,6 +51,7 @@ type figure struct {
 // table is a head and rows; the first column is a name, the others numbers.
 type table struct {
 	Caption string
+	Class   string // of the style sheet
 	Head    []string
 	Rows    [][]cell
 }
@@ -96,10 +97,16 @@ func newView(in Input) (*view, error) {
 func (in Input) section(i int) (section, error) {
 	g := &in.Correlation.Groups[i]
 	tasks := in.tasks(g)
-	s := section{Title: g.Model + ", " + methodName(g.Method), Statement: g.Statement, Notes: g.Notes,
+	s := section{Title: g.Model + ", " + methodName(g.Method), Statement: g.Statement,
 		Forecasts: forecastTable(g), Subsets: subsetTable(g), Tasks: taskTable(g, tasks)}
 	if g.Protocol != "" {
 		s.Title += ", protocol " + g.Protocol
+	}
+	for _, note := range g.Notes {
+		s.Notes = append(s.Notes, strings.ReplaceAll(note, "ci95_by_domain", "the column “by domain”"))
+	}
+	if i == in.first() {
+		s.Statement = "" // the page begins with it
 	}
 	if g.Method == "probe" {
 		s.Note = "A linear probe trains a classifier on frozen embeddings. The towers do not move, so nothing else is forgotten: forgetting is not defined and left out."

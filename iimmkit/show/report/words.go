@@ -99,35 +99,63 @@ type verdict struct {
 // english says what was found, whichever way it went.
 func english(g *correlation.Group) verdict {
 	var v verdict
-	var heads []string
+	said := map[finding][]string{} // targets by what IIMM came to
+	var compared []string
 	for _, target := range []string{correlation.Gain, correlation.Forgetting} {
 		iimm, trivial := g.Correlation(correlation.IIMM, target), g.Correlation(correlation.ZeroShotError, target)
 		if iimm == nil || iimm.N == 0 {
 			continue
 		}
 		name := correlation.Label(target)
-		switch found(iimm) {
-		case undefined:
-			heads = append(heads, fmt.Sprintf("no correlation of IIMM with %s is defined", name))
-		case uncertain:
-			heads = append(heads, fmt.Sprintf("too few tasks to say whether IIMM goes with %s", name))
-		case notShown:
-			heads = append(heads, fmt.Sprintf("no correlation of IIMM with %s is shown", name))
-		case higher, lower:
-			head := fmt.Sprintf("IIMM goes with %s %s", map[finding]string{higher: "more", lower: "less"}[found(iimm)], name)
-			switch {
-			case against(iimm) > 0:
-				head += ", more closely than the trivial zero-shot error"
-			case against(iimm) < 0:
-				head += ", less closely than the trivial zero-shot error"
-			case trivial != nil && trivial.R != nil:
-				head += ", not shown to be closer than the trivial zero-shot error"
+		f := found(iimm)
+		said[f] = append(said[f], name)
+		if f == higher || f == lower {
+			how := "not shown to be closer"
+			if a := against(iimm); a != 0 {
+				how = map[int]string{1: "closer", -1: "less close"}[a]
 			}
-			heads = append(heads, head)
+			if trivial != nil && trivial.R != nil {
+				compared = append(compared, how+" than that of the trivial zero-shot error for "+name)
+			}
 		}
 		v.Points = append(v.Points, englishTarget(name, target, iimm, trivial, g))
 	}
+	var heads []string
+	for _, f := range []finding{higher, lower, notShown, uncertain, undefined} {
+		if len(said[f]) > 0 {
+			heads = append(heads, fmt.Sprintf(map[finding]string{
+				higher: "IIMM goes with more %s", lower: "IIMM goes with less %s", notShown: "no correlation of IIMM with %s is shown",
+				uncertain: "too few tasks to say whether IIMM goes with %s", undefined: "no correlation of IIMM with %s is defined",
+			}[f], map[bool]string{true: listedOr(said[f]), false: listed(said[f])}[f != higher && f != lower]))
+		}
+	}
+	if len(compared) > 0 {
+		heads = append(heads, "the relation is "+strings.Join(compared, ", "))
+	}
 	v.Headline = capital(strings.Join(heads, "; ")) + "."
+	for _, p := range []struct{ name, label string }{
+		{correlation.ZeroShotError, "Zero-shot error alone"}, {correlation.ProbeGain, "What a cross-validated probe gains on the same embeddings"},
+	} {
+		more := map[finding][]string{}
+		for _, target := range []string{correlation.Gain, correlation.Forgetting} {
+			f := found(g.Correlation(p.name, target))
+			more[f] = append(more[f], correlation.Label(target))
+		}
+		var parts []string
+		for _, f := range []finding{higher, lower} {
+			if len(more[f]) > 0 {
+				parts = append(parts, map[finding]string{higher: "more ", lower: "less "}[f]+listed(more[f]))
+			}
+		}
+		if len(parts) > 0 {
+			v.Headline += fmt.Sprintf(" %s goes with %s.", p.label, listed(parts))
+		} else if len(more[notShown]) > 0 {
+			v.Headline += fmt.Sprintf(" %s is not shown to go with %s either.", p.label, listedOr(more[notShown]))
+			if len(said[notShown]) == 0 {
+				v.Headline = strings.TrimSuffix(v.Headline, " either.") + "."
+			}
+		}
+	}
 	v.Points = append(v.Points, englishForecasts(g)...)
 	return v
 }
@@ -144,10 +172,11 @@ func englishTarget(name, target string, iimm, trivial *correlation.Correlation, 
 		if f != notShown {
 			verb = "excludes 0"
 		}
+		verb += byDomain(iimm)
 		s = append(s, fmt.Sprintf("%s: IIMM, measured before tuning, has r = %s; the 95 %% interval %s %s.", capital(name), decimal(*iimm.R), interval(iimm.CI95), verb))
 	}
 	if trivial != nil && trivial.R != nil {
-		text := fmt.Sprintf("Zero-shot error alone, which needs no new measure, has r = %s", strength(trivial))
+		text := fmt.Sprintf("Zero-shot error alone, which needs no new measure, has r = %s%s", strength(trivial), byDomain(trivial))
 		if iimm.Excess != nil {
 			switch d := *iimm.Excess; {
 			case against(iimm) > 0:
@@ -176,6 +205,20 @@ func englishTarget(name, target string, iimm, trivial *correlation.Correlation, 
 	return strings.Join(s, " ")
 }
 
+// byDomain warns where resampling whole image domains, whose tasks are not
+// independent, comes to another conclusion than resampling tasks.
+func byDomain(c *correlation.Correlation) string {
+	d := c.CI95ByDomain
+	if d == nil || c.CI95 == nil {
+		return ""
+	}
+	includes := d[0] <= 0 && d[1] >= 0
+	if includes == (found(c) == notShown) {
+		return ""
+	}
+	return fmt.Sprintf(" (resampled by whole image domains it is %s, which %s 0)", interval(d), map[bool]string{true: "includes", false: "excludes"}[includes])
+}
+
 func englishForecasts(g *correlation.Group) []string {
 	var out []string
 	for _, target := range []string{correlation.Accuracy, correlation.Gain, correlation.Forgetting} {
@@ -199,6 +242,18 @@ func forecasts(g *correlation.Group, target string) (best, base, iimm *correlati
 		}
 	}
 	return best, base, iimm
+}
+
+// listed joins words with commas and "and".
+func listed(words []string) string { return joined(words, " and ") }
+
+func listedOr(words []string) string { return joined(words, " or ") }
+
+func joined(words []string, last string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + last + words[len(words)-1]
 }
 
 func capital(s string) string {
