@@ -24,6 +24,7 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	_ "github.com/iimmkit/iimm/iimmkit/model/encoder/micro" // the models that come with the program
 	"github.com/iimmkit/iimm/iimmkit/study/experiment"
+	"github.com/iimmkit/iimm/iimmkit/study/reproduce"
 )
 
 // Open opens a model, "micro" or a folder with a checkpoint, on the backend
@@ -50,13 +51,13 @@ func Tensors(s *embedding.Set) (*similarity.Tensors, error) {
 	return similarity.New(b, s.Images.Float32s(), s.Labels, s.Texts.Float32s(), s.Images.Cols)
 }
 
-// Experiment does the runs of a spec that dir does not hold yet, on the same
-// backend unless the spec names one; see experiment.Do.
-func Experiment(ctx context.Context, spec experiment.Spec, dir string, report progress.Reporter) (experiment.Summary, error) {
+// Reproduce does the runs of a spec that dir does not hold yet, on the same
+// backend unless the spec names one, and analyses them; see reproduce.Run.
+func Reproduce(ctx context.Context, spec experiment.Spec, dir string, report progress.Reporter) (*reproduce.Result, error) {
 	if spec.Backend == "" {
 		spec.Backend = os.Getenv("IIMM_BACKEND")
 	}
-	return experiment.Do(ctx, spec, dir, report)
+	return reproduce.Run(ctx, spec, dir, report)
 }
 
 func kernelBackend() (compute.Backend, error) { return backend.Open(os.Getenv("IIMM_BACKEND")) }
