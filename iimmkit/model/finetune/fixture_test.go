@@ -2,9 +2,11 @@ package finetune
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,7 +55,8 @@ func TestFixtureSteps(t *testing.T) {
 	data := readNPZ(t, filepath.Join(dir, "data.npz"))
 	b := openGo(t)
 	tested := 0
-	for name, want := range report.Methods {
+	for _, name := range slices.Sorted(maps.Keys(report.Methods)) {
+		want := report.Methods[name]
 		kind, optimizer, _ := strings.Cut(name, ".")
 		if kind == "probe" {
 			continue // TestFixtureProbeSteps

@@ -1,0 +1,35 @@
+package finetune_test
+
+import (
+	"fmt"
+	"log"
+
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder"
+	_ "github.com/iimmkit/iimm/iimmkit/model/encoder/micro"
+	"github.com/iimmkit/iimm/iimmkit/model/finetune"
+)
+
+// What each method moves of the shipped model, for a task of ten classes.
+func Example() {
+	b, err := backend.Open("go")
+	if err != nil {
+		log.Fatal(err)
+	}
+	e, err := encoder.Open(b, "micro")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, method := range finetune.Methods() {
+		tuner, err := finetune.New(e, method, finetune.Defaults())
+		if err != nil {
+			log.Fatal(err)
+		}
+		moved := tuner.Parameters(10)
+		fmt.Printf("%s: %d tensors, %d values; towers move: %v\n", method, len(moved), finetune.Count(moved), tuner.Method().MovesTowers)
+	}
+	// Output:
+	// full: 85 tensors, 594112 values; towers move: true
+	// bitfit: 36 tensors, 5632 values; towers move: true
+	// probe: 2 tensors, 650 values; towers move: false
+}
