@@ -76,17 +76,34 @@ func TestTableHTMLEscapesAndPadsShortRows(t *testing.T) {
 	}
 }
 
-func TestNumbersAreFormatted(t *testing.T) {
+func TestColumnsOfNumbersHaveTheSameDecimals(t *testing.T) {
+	half, thousandth := 0.5, float32(0.001)
 	for _, c := range []struct {
-		v    any
-		want string
+		column []any
+		want   []string
 	}{
-		{0.0, "0.000"}, {0.12345, "0.123"}, {12.345, "12.35"}, {123.45, "123.5"}, {12345.6, "12346"},
-		{1e-5, "1e-05"}, {1.5e7, "1.5e+07"}, {float32(0.5), "0.500"}, {-0.25, "-0.250"}, {math.Inf(1), "+Inf"},
-		{int64(-3), "-3"}, {uint8(7), "7"}, {true, "true"}, {3 * time.Second, "3s"}, {errors.New("no"), "no"},
+		{[]any{0.0, 0.12345, -1.0}, []string{"0.000", "0.123", "-1.000"}},
+		{[]any{9.99999, 3.0}, []string{"10.00", "3.00"}},
+		{[]any{100.0, 12.345, &half}, []string{"100.0", "12.3", "0.5"}},
+		{[]any{12345.6, 1.0}, []string{"12346", "1"}},
+		{[]any{0.5, 1e-5, thousandth}, []string{"0.500", "1e-05", "0.001"}},
+		{[]any{1.5e7, math.Inf(1)}, []string{"1.5e+07", "+Inf"}},
+		{[]any{1, int64(-3), uint8(7)}, []string{"1", "-3", "7"}},
+		{[]any{math.NaN(), nil, (*float64)(nil)}, []string{"–", "–", "–"}},
+		{[]any{true, 3 * time.Second, errors.New("no"), "text"}, []string{"true", "3s", "no", "text"}},
 	} {
-		if got, _ := format(c.v); got != c.want {
-			t.Errorf("format(%v) = %q, want %q", c.v, got, c.want)
+		var rows [][]any
+		for _, v := range c.column {
+			rows = append(rows, []any{v})
+		}
+		text, right := cells(nil, rows)
+		for i, want := range c.want {
+			if text[i][0] != want {
+				t.Errorf("%v: got %q, want %q", c.column, text[i][0], want)
+			}
+		}
+		if _, isText := c.column[len(c.column)-1].(string); right[0] == isText {
+			t.Errorf("%v: aligned to the right: %v", c.column, right[0])
 		}
 	}
 }

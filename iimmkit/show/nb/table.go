@@ -11,56 +11,68 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Table shows rows of values under headers. Numbers are aligned to the right
-// and written with four significant digits; a nil value, a nil pointer and NaN
-// are shown as a dash. A cell that should look otherwise is passed as a string.
+// Table shows rows of values under headers. Columns of numbers are aligned to
+// the right, with as many decimals as the largest needs for four digits; a nil
+// value, a nil pointer and NaN are shown as a dash. What should look otherwise
+// is passed as a string.
 func Table(headers []string, rows [][]any) {
 	show(display{data: map[string]any{mimeHTML: tableHTML(headers, rows), mimePlain: tableText(headers, rows)}})
 }
 
 const dash = "–"
 
-// format returns a value's text and whether it is a number.
-func format(v any) (s string, number bool) {
+// plainValue takes pointers away: it returns nil, a number, a string, or what
+// else v is. What can say itself is its text.
+func plainValue(v any) any {
 	if v == nil {
-		return dash, true
+		return nil
 	}
 	r := reflect.ValueOf(v)
 	if r.Kind() == reflect.Pointer && r.IsNil() {
-		return dash, true
+		return nil
 	}
 	switch v.(type) {
 	case fmt.Stringer, error:
-		return fmt.Sprint(v), false
+		return fmt.Sprint(v)
 	}
 	switch {
 	case r.Kind() == reflect.Pointer:
-		return format(r.Elem().Interface())
+		return plainValue(r.Elem().Interface())
 	case r.CanFloat():
-		return formatFloat(r.Float()), true
-	case r.CanInt(), r.CanUint():
-		return fmt.Sprint(v), true
+		if math.IsNaN(r.Float()) {
+			return nil
+		}
+		return r.Float()
+	case r.CanInt():
+		return r.Int()
+	case r.CanUint():
+		return r.Uint()
 	}
-	return fmt.Sprint(v), false
+	return fmt.Sprint(v)
 }
 
-func formatFloat(x float64) string {
-	switch a := math.Abs(x); {
-	case math.IsNaN(x):
-		return dash
-	case math.IsInf(x, 0):
-		return strconv.FormatFloat(x, 'g', -1, 64)
-	case a != 0 && (a < 1e-3 || a >= 1e6):
-		return strconv.FormatFloat(x, 'g', 4, 64)
-	case a >= 1000:
-		return strconv.FormatFloat(x, 'f', 0, 64)
-	case a >= 100:
-		return strconv.FormatFloat(x, 'f', 1, 64)
-	case a >= 10:
-		return strconv.FormatFloat(x, 'f', 2, 64)
-	default:
-		return strconv.FormatFloat(x, 'f', 3, 64)
+// decimals returns how many decimals a column of numbers is shown with.
+func decimals(column []any) int {
+	largest := 0.0
+	for _, v := range column {
+		if x, ok := v.(float64); ok && !math.IsInf(x, 0) {
+			largest = max(largest, math.Abs(x))
+		}
 	}
+	n := 3
+	for limit := 9.9995; largest >= limit && n > 0; limit *= 10 {
+		n--
+	}
+	return n
+}
+
+// formatFloat shows a number with decimals, but none as 0 that is not.
+func formatFloat(x float64, decimals int) string {
+	a := math.Abs(x)
+	if math.IsInf(x, 0) || a >= 1e7 || a > 0 && a < 0.5*math.Pow10(-decimals) {
+		return strconv.FormatFloat(x, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(x, 'f', decimals, 64)
 }
 
 // cells formats a table: as many columns as the widest row has, and which of
@@ -71,17 +83,34 @@ func cells(headers []string, rows [][]any) (text [][]string, right []bool) {
 		columns = max(columns, len(row))
 	}
 	right = make([]bool, columns)
+	text = make([][]string, len(rows))
+	for i := range text {
+		text[i] = make([]string, columns)
+	}
 	for j := range right {
 		right[j] = len(rows) > 0
-	}
-	for _, row := range rows {
-		line := make([]string, columns)
-		for j := range row {
-			s, number := format(row[j])
-			line[j] = s
-			right[j] = right[j] && number
+		column := make([]any, len(rows))
+		for i, row := range rows {
+			if j < len(row) {
+				column[i] = plainValue(row[j])
+			}
 		}
-		text = append(text, line)
+		n := decimals(column)
+		for i, v := range column {
+			switch v := v.(type) {
+			case nil:
+				if j < len(rows[i]) {
+					text[i][j] = dash
+				}
+			case float64:
+				text[i][j] = formatFloat(v, n)
+			case string:
+				text[i][j] = v
+				right[j] = false
+			default:
+				text[i][j] = fmt.Sprint(v)
+			}
+		}
 	}
 	return text, right
 }
