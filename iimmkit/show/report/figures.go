@@ -45,36 +45,39 @@ func (in Input) order() []int {
 }
 
 // prefix names the files of a group: by method, and by model and protocol where
-// those differ.
+// those differ; numbered where two groups would share a name.
 func (in Input) prefix(i int) string {
-	g := in.Correlation.Groups[i]
-	name := g.Method
-	for _, o := range in.Correlation.Groups {
-		if o.Model != g.Model {
-			name = g.Model + "-" + name
-			break
-		}
+	groups := in.Correlation.Groups
+	models, protocols := false, false
+	for _, o := range groups {
+		models, protocols = models || o.Model != groups[0].Model, protocols || o.Protocol != groups[0].Protocol
 	}
-	for _, o := range in.Correlation.Groups {
-		if o.Protocol != g.Protocol {
-			name = g.Protocol + "-" + name
-			break
+	seen := map[string]bool{}
+	name := ""
+	for k := range i + 1 {
+		name = groups[k].Method
+		if models {
+			name = groups[k].Model + "-" + name
 		}
+		if protocols {
+			name = groups[k].Protocol + "-" + name
+		}
+		if name = fileName(name); seen[name] {
+			name = fmt.Sprintf("%s_%d", name, k)
+		}
+		seen[name] = true
 	}
-	safe := strings.Map(func(r rune) rune {
+	return name
+}
+
+// fileName keeps letters, digits, - and inner dots of a name.
+func fileName(name string) string {
+	return strings.TrimLeft(strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
 			return r
 		}
 		return '_'
-	}, name)
-	safe = strings.TrimLeft(safe, ".-")
-	// Two groups must not share files even where only odd characters differ.
-	for j, o := range in.Correlation.Groups {
-		if j < i && o.Method == g.Method && safe != name {
-			return fmt.Sprintf("%s-%d", safe, i)
-		}
-	}
-	return safe
+	}, name), ".-")
 }
 
 // groupNames words the distance from the pretraining captions.
