@@ -122,7 +122,7 @@ func matmul(_ context.Context, _ *set, b compute.Backend) (func() error, func() 
 	}
 	run := func() error {
 		return backend.Guard(func() error {
-			y, err := exec.Exec1(x)
+			y, err := exec.Call1(x)
 			if err != nil {
 				return err
 			}

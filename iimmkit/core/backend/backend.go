@@ -130,17 +130,23 @@ func newGo(options string) (b compute.Backend, err error) {
 // only those, which wait for nothing, are waited for. Where options set a bound,
 // one operation runs after another: then it is never a worker that waits.
 func goOptions(options string) string {
-	bounded, ordered := false, false
+	var bound, order string
 	for o := range strings.SplitSeq(options, ",") {
-		bounded = bounded || strings.HasPrefix(o, "parallelism=")
-		ordered = ordered || o == "ops_parallel" || o == "ops_sequential"
+		switch {
+		case strings.HasPrefix(o, "parallelism="):
+			bound = o
+		case o == "ops_parallel", o == "ops_sequential":
+			order = o
+		}
 	}
-	add := "parallelism=-1"
+	var add string
 	switch {
-	case bounded && ordered, ordered && strings.Contains(options, "ops_sequential"):
-		return options
-	case bounded:
+	case bound == "" && order != "ops_sequential":
+		add = "parallelism=-1"
+	case bound != "" && bound != "parallelism=-1" && order == "":
 		add = "ops_sequential"
+	default:
+		return options
 	}
 	if options == "" {
 		return add

@@ -40,7 +40,7 @@ func (w wheel) find(ctx context.Context) (string, error) {
 	page := strings.TrimRight(index, "/") + "/" + normalized(w.project) + "/"
 	doc, err := fetch.Read(ctx, page, indexJSON+", "+indexHTML+";q=0.2, text/html;q=0.1", maxIndexPage)
 	if err != nil {
-		return "", fmt.Errorf("Python package index (PIP_INDEX_URL): %w", err)
+		return "", fmt.Errorf("package index (PIP_INDEX_URL names another): %w", err)
 	}
 	var files []indexFile
 	if kind, _, _ := mime.ParseMediaType(doc.ContentType); strings.HasSuffix(kind, "json") {

@@ -65,7 +65,7 @@ func try(b compute.Backend) error {
 		}
 		defer exec.Finalize()
 		x := tensors.FromFlatDataAndDimensions([]float32{1, 2, 3, 4, 5, 6}, 2, 3)
-		out, err := exec.Exec1(x)
+		out, err := exec.Call1(x)
 		if err != nil {
 			return err
 		}

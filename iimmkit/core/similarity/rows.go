@@ -194,7 +194,7 @@ func (t *Tensors) kernel(name string, build func([]*graph.Node) []*graph.Node) (
 func run(kernel *graph.Exec, in []any, f func(out []any) error) error {
 	var out []*tensors.Tensor
 	if err := backend.Guard(func() (err error) {
-		out, err = kernel.Exec(in...)
+		out, err = kernel.Call(in...)
 		return err
 	}); err != nil {
 		return failed(kernel.Name(), err)
