@@ -31,7 +31,7 @@ func stop(text string) {
 			metadata: map[string]any{"iimm": map[string]any{"error": true}},
 		})
 	} else {
-		fmt.Fprintln(stderr, "Error: "+text)
+		fmt.Fprintln(stderr(), "Error: "+text)
 	}
 	exit(1)
 }

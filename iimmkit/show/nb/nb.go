@@ -50,9 +50,9 @@ var RenderPNG func(chart.Chart) ([]byte, error)
 
 // Where a plain program writes, and how one ends; tests replace them.
 var (
-	stdout io.Writer = os.Stdout
-	stderr io.Writer = os.Stderr
-	exit             = os.Exit
+	stdout = func() io.Writer { return os.Stdout }
+	stderr = func() io.Writer { return os.Stderr }
+	exit   = os.Exit
 )
 
 // Markdown shows text with markdown markup; formulas between $ and $ are set.
@@ -121,11 +121,11 @@ func show(d display) {
 	showing.Lock()
 	defer showing.Unlock()
 	if !gonbui.IsNotebook {
-		fmt.Fprintln(stdout, d.data[mimePlain])
+		fmt.Fprintln(stdout(), d.data[mimePlain])
 		return
 	}
 	if err := deliver(d); err != nil {
-		fmt.Fprintf(stderr, "%v\nnb: this could not be shown: %v\n", d.data[mimePlain], err)
+		fmt.Fprintf(stderr(), "%v\nnb: this could not be shown: %v\n", d.data[mimePlain], err)
 		exit(1)
 	}
 }

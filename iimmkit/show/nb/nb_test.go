@@ -7,6 +7,7 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ func captured(t *testing.T, f func()) (out, err string, code int) {
 	defer func() { stdout, stderr, exit = oldOut, oldErr, oldExit }()
 	code = -1
 	type ended struct{}
-	stdout, stderr = &o, &e
+	stdout, stderr = func() io.Writer { return &o }, func() io.Writer { return &e }
 	exit = func(c int) { code = c; panic(ended{}) }
 	defer func() {
 		if r := recover(); r != nil {

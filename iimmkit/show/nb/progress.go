@@ -18,7 +18,7 @@ func inNotebook() bool { return gonbui.IsNotebook }
 // are redrawn in place below the cell.
 func Reporter() progress.Reporter {
 	if !inNotebook() {
-		return progress.To(stderr)
+		return progress.To(stderr())
 	}
 	return reporter{}
 }
