@@ -16,7 +16,8 @@ type Bars struct {
 	Series                []string
 	Rows                  []BarRow
 	Undefined             string  // what stands at an undefined value's place, "not defined" when empty
-	Width                 float64 // 0 means 640; the height follows from the rows
+	Width                 float64 // 0 means 640
+	Height                float64 // 0 follows from the rows; else the bars share it
 }
 
 // BarRow is one group of bars.
@@ -49,7 +50,7 @@ func (b Bars) check() error {
 			}
 		}
 	}
-	return errors.Join(b.X.check("x"), checkSize(b.Width, 0))
+	return errors.Join(b.X.check("x"), checkSize(b.Width, b.Height))
 }
 
 func (b Bars) scale() scale {
@@ -76,10 +77,13 @@ func (b Bars) width() float64 {
 	return b.Width
 }
 
-// Thickness of a bar and room between the groups, in pixels.
+// Thickness of a bar and room between the groups, in pixels, unless the height
+// is given.
 const (
-	barThick = 9.0
-	barGap   = 8.0
+	barThick    = 9.0
+	barGap      = 8.0
+	thinnestBar = 4.0
+	thickestBar = 18.0
 )
 
 // SVG implements Chart.
@@ -103,13 +107,20 @@ func (b Bars) Draw(c Canvas) error {
 		}
 	}
 	top, bottom := newHead(b.Title, b.Subtitle, legend, width), newFoot(b.Note, width)
-	step := float64(len(b.Series))*barThick + barGap
+	below := textSize + 10 + bottom.height
+	if b.X.Title != "" {
+		below += textSize + 8
+	}
+	thick, gap := barThick, barGap
+	if b.Height > 0 {
+		step := (b.Height - top.height - below) / float64(len(b.Rows))
+		thick = clampTo(step*.7/float64(len(b.Series)), thinnestBar, thickestBar)
+		gap = math.Max(step-thick*float64(len(b.Series)), 2)
+	}
+	step := float64(len(b.Series))*thick + gap
 	plot := area{left: edge, top: top.height, right: width - edge - 34}
 	plot.bottom = plot.top + step*float64(len(b.Rows))
-	height := plot.bottom + textSize + 10 + bottom.height
-	if b.X.Title != "" {
-		height += textSize + 8
-	}
+	height := math.Max(plot.bottom+below, b.Height)
 	names := 0.0
 	for _, r := range b.Rows {
 		names = math.Max(names, textWidth(elide(r.Name, textSize, width*.35), textSize, false))
@@ -127,11 +138,11 @@ func (b Bars) Draw(c Canvas) error {
 	p.x.axis.Title = b.X.Title
 	p.titles(c)
 	for i, r := range b.Rows {
-		y := p.top + float64(i)*step + barGap/2
-		c.Text(XY{p.left - 8, y + float64(len(b.Series))*barThick/2 + .36*textSize}, elide(r.Name, textSize, width*.35),
+		y := p.top + float64(i)*step + gap/2
+		c.Text(XY{p.left - 8, y + float64(len(b.Series))*thick/2 + .36*textSize}, elide(r.Name, textSize, width*.35),
 			TextStyle{Size: textSize, Color: ink, Anchor: End})
 		for k := range b.Series {
-			b.drawBar(c, p, r, k, y+float64(k)*barThick)
+			b.drawBar(c, p, r, k, y+float64(k)*thick, thick)
 		}
 	}
 	zero := p.x.pixel(p.x.clamp(0))
@@ -140,10 +151,10 @@ func (b Bars) Draw(c Canvas) error {
 	return nil
 }
 
-func (b Bars) drawBar(c Canvas, p plane, r BarRow, k int, y float64) {
+func (b Bars) drawBar(c Canvas, p plane, r BarRow, k int, y, thick float64) {
 	v := r.Values[k]
 	zero := p.x.pixel(p.x.clamp(0))
-	mid := y + barThick/2
+	mid := y + thick/2
 	if math.IsNaN(v) {
 		c.Text(XY{zero + 5, mid + 3.4}, b.undefined(), TextStyle{Size: 9.5, Color: zeroColor})
 		return
@@ -151,7 +162,7 @@ func (b Bars) drawBar(c Canvas, p plane, r BarRow, k int, y float64) {
 	c.Group(b.hover(r, k))
 	at := p.x.pixel(p.x.clamp(v))
 	left, right := math.Min(zero, at), math.Max(zero, at)
-	c.Rect(left, y+.5, right-left, barThick-1, Style{Fill: Color(k)})
+	c.Rect(left, y+.5, right-left, thick-1, Style{Fill: Color(k)})
 	if i, ok := r.interval(k); ok {
 		lo, hi := p.x.pixel(p.x.clamp(i[0])), p.x.pixel(p.x.clamp(i[1]))
 		s := Style{Stroke: ink, Width: 1, Opacity: .75}
@@ -159,6 +170,10 @@ func (b Bars) drawBar(c Canvas, p plane, r BarRow, k int, y float64) {
 		c.Polyline([]XY{{lo, mid - 2.5}, {lo, mid + 2.5}}, s)
 		c.Polyline([]XY{{hi, mid - 2.5}, {hi, mid + 2.5}}, s)
 		left, right = math.Min(left, lo), math.Max(right, hi)
+	}
+	if thick < 7 { // numbers of neighbouring bars would overlap; hover has them
+		c.EndGroup()
+		return
 	}
 	label := b.label(v)
 	style := TextStyle{Size: 9.5, Color: inkSoft}

@@ -297,6 +297,23 @@ func TestARangeWithoutExtentStillHasAScale(t *testing.T) {
 	}
 }
 
+func TestBarsShareAHeightThatIsGiven(t *testing.T) {
+	for _, rows := range []int{1, 14, 90} {
+		b := Bars{Series: []string{"gain", "forgetting"}, Height: 700}
+		for i := range rows {
+			b.Rows = append(b.Rows, BarRow{Name: fmt.Sprint("row ", i), Values: []float64{float64(i), 1}})
+		}
+		svg, err := b.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tall := strings.Contains(string(svg), `height="700" viewBox`)
+		if want := rows < 90; tall != want { // ninety rows need more
+			t.Errorf("%d rows: height kept %v, want %v", rows, tall, want)
+		}
+	}
+}
+
 func TestBadInputIsRefusedInOneLine(t *testing.T) {
 	nan := math.NaN()
 	cases := map[string]Chart{

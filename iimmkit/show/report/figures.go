@@ -16,6 +16,7 @@ type Figure struct {
 	Chart   chart.Chart
 	Caption string // what to look at, one or two sentences
 	Wide    bool   // wants the whole width of the page
+	Tall    bool   // wants the height of two others
 }
 
 // Figures returns the charts of every protocol, model and method of the input,
@@ -103,6 +104,7 @@ var axes = map[string]chart.Axis{
 	correlation.ProbeCVAccuracy: {Title: "cross-validated probe accuracy before tuning", Percent: true},
 	correlation.ProbeGain:       {Title: "probe minus zero-shot accuracy, before tuning", Percent: true},
 	correlation.Gain:            {Title: "gain (points)", Zero: true},
+	correlation.ScaledGain:      {Title: "scaled gain (share of the zero-shot error)", Zero: true},
 	correlation.Forgetting:      {Title: "forgetting (points, positive is worse)", Zero: true},
 	correlation.Accuracy:        {Title: "accuracy after tuning", Percent: true},
 }
@@ -119,6 +121,7 @@ func (in Input) figures(i int) []Figure {
 		{correlation.ZeroShotError, correlation.Gain, "Zero-shot error against gain", "The trivial predictor. Partly arithmetic: gain = error before − error after."},
 		{correlation.IIMM, correlation.Forgetting, "IIMM against forgetting", "Does the measure tell beforehand how much the other tasks suffer?"},
 		{correlation.ZeroShotError, correlation.Forgetting, "Zero-shot error against forgetting", "The trivial predictor of forgetting."},
+		{correlation.IIMM, correlation.ScaledGain, "IIMM against scaled gain", "The paper's headline relation: the share of the zero-shot error that tuning removes."},
 		{correlation.ProbeCVAccuracy, correlation.Accuracy, "Probe accuracy against tuned accuracy", "A linear probe, cross-validated on the same embeddings, costs seconds and no tuning."},
 		{correlation.ProbeGain, correlation.Gain, "Probe minus zero-shot against gain", "What the probe says there is to gain."},
 	} {
@@ -127,12 +130,12 @@ func (in Input) figures(i int) []Figure {
 			out = append(out, Figure{Name: prefix + "-" + slug(s.predictor) + "-" + slug(s.target), Chart: c, Caption: s.caption})
 		}
 	}
+	out = append(out, Figure{Name: prefix + "-tasks", Chart: taskBars(g, tasks), Tall: true,
+		Caption: "Tasks are sorted by zero-shot accuracy, the best known first."})
 	if c, ok := strengths(g); ok {
 		out = append(out, Figure{Name: prefix + "-correlations", Chart: c,
 			Caption: "A whisker that crosses 0 means that these tasks do not show a correlation."})
 	}
-	out = append(out, Figure{Name: prefix + "-tasks", Chart: taskBars(g, tasks),
-		Caption: "Tasks are sorted by zero-shot accuracy, the best known first."})
 	if c, ok := offTarget(tasks); ok {
 		out = append(out, Figure{Name: prefix + "-off-target", Chart: c, Wide: true,
 			Caption: "Forgetting of a tuned task is the mean of its row with the sign turned. Rows and columns are sorted by zero-shot accuracy."})
@@ -227,7 +230,7 @@ func annotation(g *correlation.Group, predictor, target string) string {
 // strengths shows r of every predictor with gain, forgetting and final accuracy.
 func strengths(g *correlation.Group) (chart.Bars, bool) {
 	b := chart.Bars{Subtitle: "Pearson's r over tasks, 95 % bootstrap interval",
-		X: chart.Axis{Title: "r", Min: -1.08, Max: 1.08}, Undefined: "–", Width: 560}
+		X: chart.Axis{Title: "r", Min: -1.08, Max: 1.08}, Undefined: "–", Width: 560, Height: 480}
 	targets := []string{correlation.Gain, correlation.Forgetting, correlation.Accuracy}
 	targets = slices.DeleteFunc(targets, func(t string) bool {
 		c := g.Correlation(correlation.IIMM, t)
@@ -257,7 +260,7 @@ func strengths(g *correlation.Group) (chart.Bars, bool) {
 // taskBars shows gain and forgetting of every task.
 func taskBars(g *correlation.Group, tasks []measured) chart.Bars {
 	forgets := slices.ContainsFunc(tasks, func(t measured) bool { _, ok := t.Values[correlation.Forgetting]; return ok })
-	b := chart.Bars{Title: "Gain per task", X: chart.Axis{Title: "points"}, Series: []string{"gain"}, Width: 560,
+	b := chart.Bars{Title: "Gain per task", X: chart.Axis{Title: "points"}, Series: []string{"gain"}, Width: 560, Height: 950,
 		Note: "Whiskers: 95 % intervals from the number of test images, as if the images before and after were different ones, so rather too wide."}
 	if len(g.Seeds) > 1 {
 		b.Subtitle = fmt.Sprintf("mean of %d seeds", len(g.Seeds))

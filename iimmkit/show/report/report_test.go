@@ -117,8 +117,8 @@ func TestThePageHoldsWhatTheRunsSay(t *testing.T) {
 	in := input(t, runs)
 	page := render(t, in)
 	elements := markup(t, page)
-	if want := 9 + 6; elements["svg"] != want || elements["figure"] != want {
-		t.Errorf("%d charts in %d figures, want %d: nine of full fine-tuning, six of the probe", elements["svg"], elements["figure"], want)
+	if want := 10 + 7; elements["svg"] != want || elements["figure"] != want {
+		t.Errorf("%d charts in %d figures, want %d: ten of full fine-tuning, seven of the probe", elements["svg"], elements["figure"], want)
 	}
 	text := tags.ReplaceAllString(page, " ")
 	g := &in.Correlation.Groups[0]

@@ -45,7 +45,7 @@ type section struct {
 type figure struct {
 	SVG     template.HTML
 	Caption string
-	Wide    bool
+	Class   string // of the style sheet
 }
 
 // table is a head and rows; the first column is a name, the others numbers.
@@ -121,7 +121,14 @@ func (in Input) section(i int) (section, error) {
 		if err != nil {
 			return s, fmt.Errorf("report: chart %s: %w", f.Name, err)
 		}
-		s.Figures = append(s.Figures, figure{SVG: template.HTML(svg), Caption: f.Caption, Wide: f.Wide})
+		class := ""
+		switch {
+		case f.Wide:
+			class = "wide"
+		case f.Tall:
+			class = "tall"
+		}
+		s.Figures = append(s.Figures, figure{SVG: template.HTML(svg), Caption: f.Caption, Class: class})
 	}
 	return s, nil
 }
