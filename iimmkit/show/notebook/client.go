@@ -267,7 +267,13 @@ func (c *client) kill() {
 	for _, s := range []zmq4.Socket{c.shell, c.control, c.stdin, c.iopub} {
 		s.Close()
 	}
-	os.RemoveAll(c.folder)
+	// What the kernel started may need a moment to die, and write until then.
+	for range 50 {
+		if os.RemoveAll(c.folder) == nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // freePorts returns ports that nobody listened on a moment ago, all different.
