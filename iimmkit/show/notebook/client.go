@@ -105,6 +105,8 @@ func launch(spec kernels.Spec, dir string, env []string) (c *client, err error) 
 	cmd.Env = append(cmd.Env, env...)
 	complaint := &tailWriter{}
 	cmd.Stdout, cmd.Stderr = io.Discard, complaint
+	// A grandchild may keep the pipe open when the kernel itself is dead.
+	cmd.WaitDelay = time.Second
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting kernel %s: %w", spec.Name, err)
