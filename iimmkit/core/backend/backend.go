@@ -123,11 +123,12 @@ func newGo(options string) (b compute.Backend, err error) {
 // goOptions keeps the Go backend from coming to a standstill. Its default
 // (compute v0.1.0) runs the operations of a graph side by side in a pool of
 // 2·GOMAXPROCS workers. A matrix product, itself holding one of them, asks the
-// same pool for more (workerspool.Saturate) and waits; when as many products as
-// there are workers do so at once, all wait for each other for ever. Training
-// steps of small transformers get there within seconds. With no bound on the
-// pool nobody waits for a worker: every product starts its own GOMAXPROCS, and
-// only those, which wait for nothing, are waited for. Where options set a bound,
+// same pool for more (workerspool.Saturate; Erf and the fused GELU by
+// WaitToStart) and waits; when as many operations as there are workers do so at
+// once, all wait for each other for ever. Training steps of small transformers
+// get there within seconds. With no bound on the pool nobody waits for a worker:
+// every product starts its own GOMAXPROCS, and only those, which wait for
+// nothing, are waited for. Where options set a bound,
 // one operation runs after another: then it is never a worker that waits.
 func goOptions(options string) string {
 	var bound, order string

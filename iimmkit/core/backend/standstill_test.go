@@ -21,7 +21,7 @@ import (
 // way, bring the Go backend's default options to a standstill within a few
 // executions. Ours must not, however many cores and however many graphs at once.
 func TestGoFinishesManyProductsSideBySide(t *testing.T) {
-	for _, name := range []string{"go", "go:ops_parallel", "go:ops_sequential", "go:parallelism=2"} {
+	for _, name := range []string{"go", "go:ops_parallel", "go:parallelism=2"} {
 		for _, cores := range []int{1, 2, 4} {
 			for _, graphs := range []int{1, 3} {
 				t.Run(fmt.Sprintf("%s/cores=%d/graphs=%d", name, cores, graphs), func(t *testing.T) {
@@ -39,15 +39,13 @@ func finishes(t *testing.T, b compute.Backend, graphs int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := tensors.FromShape(shapes.Make(dtypes.Float32, 64, 17, 24))
-	if _, err := exec.Call1(x); err != nil { // compiles
-		t.Fatal(err)
-	}
 	errs := make([]error, graphs)
 	var all sync.WaitGroup
 	for i := range errs {
 		all.Go(func() {
-			for range 5 {
+			// Its own: a tensor must not be taken to the backend by two at once.
+			x := tensors.FromShape(shapes.Make(dtypes.Float32, 32, 17, 24))
+			for range 6 {
 				if _, errs[i] = exec.Call1(x); errs[i] != nil {
 					return
 				}
