@@ -134,11 +134,20 @@ func (o *experimentOptions) run(ctx context.Context, s *streams) error {
 	} else {
 		err = printSummary(s, sum)
 	}
-	if failures := sum.Failures(); err == nil && len(failures) > 0 {
-		f := failures[0]
-		err = fmt.Errorf("%d of %d runs failed, such as %s on %s: %s (--retry-failed does them again)", len(failures), sum.Planned, f.Method, f.Task, f.Error)
+	if err != nil {
+		return err
 	}
-	return err
+	return failed(sum)
+}
+
+// failed is the error of an experiment some of whose runs failed.
+func failed(sum experiment.Summary) error {
+	failures := sum.Failures()
+	if len(failures) == 0 {
+		return nil
+	}
+	f := failures[0]
+	return fmt.Errorf("%d of %d runs failed, such as %s on %s: %s (--retry-failed does them again)", len(failures), sum.Planned, f.Method, f.Task, f.Error)
 }
 
 func printSummary(s *streams, sum experiment.Summary) error {

@@ -44,17 +44,21 @@ func Tasks(protocol, realDir string) []string {
 	return names
 }
 
-// Run does the runs that spec asks for and dir does not hold yet (see
-// experiment.Do), analyses them and writes correlation.json to dir. Empty
-// methods and tasks are Methods and Tasks.
-func Run(ctx context.Context, spec experiment.Spec, dir string, report progress.Reporter) (*Result, error) {
+// Complete returns the spec with Methods and Tasks where it names none.
+func Complete(spec experiment.Spec) experiment.Spec {
 	if len(spec.Methods) == 0 {
 		spec.Methods = Methods
 	}
 	if len(spec.Tasks) == 0 {
 		spec.Tasks = Tasks(spec.Protocol, spec.RealDir)
 	}
-	sum, err := experiment.Do(ctx, spec, dir, report)
+	return spec
+}
+
+// Run does the runs that spec, completed, asks for and dir does not hold yet
+// (see experiment.Do), analyses them and writes correlation.json to dir.
+func Run(ctx context.Context, spec experiment.Spec, dir string, report progress.Reporter) (*Result, error) {
+	sum, err := experiment.Do(ctx, Complete(spec), dir, report)
 	if err != nil {
 		return nil, err
 	}
