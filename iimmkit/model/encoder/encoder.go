@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 
 	"github.com/gomlx/compute"
@@ -17,6 +18,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/support/exceptions"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/file/picture"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/clip"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
@@ -138,7 +142,11 @@ func (e *Encoder) ImageFeatures(pixels []float32) ([]float32, error) {
 		}
 		e.images = exec
 	}
-	return batches(e.images, pixels, imageBatch, e.config.EmbedDim, 3, size, size)
+	workers, err := e.workers()
+	if err != nil {
+		return nil, err
+	}
+	return batches(e.images, workers, pixels, imageBatch, e.config.EmbedDim, 3, size, size)
 }
 
 // TextFeatures returns unnormalised features [n, d] of token ids [n, context].
@@ -155,7 +163,32 @@ func (e *Encoder) TextFeatures(ids []int32) ([]float32, error) {
 			return nil, fmt.Errorf("model %s: token id %d of caption %d is not in the vocabulary of %d", e.Name, id, i/e.config.ContextLength, e.config.VocabSize)
 		}
 	}
-	return batches(e.texts, ids, textBatch, e.config.EmbedDim, e.config.ContextLength)
+	workers, err := e.workers()
+	if err != nil {
+		return nil, err
+	}
+	return batches(e.texts, workers, ids, textBatch, e.config.EmbedDim, e.config.ContextLength)
+}
+
+// workers returns how many batches to compute at once. The Go backend spreads
+// only its matrix products over the cores, which a tower's other operations,
+// half of the time, leave idle; XLA keeps all of them busy with one batch.
+func (e *Encoder) workers() (int, error) {
+	if backend.Name(e.backend) != backend.Go {
+		return 1, nil
+	}
+	// Weights go to the backend here, since two graphs must not take them there
+	// at once.
+	for _, name := range e.names {
+		value, err := e.Weight(name).Value()
+		if err == nil {
+			err = value.MaterializeOnDevice(e.backend, true, 0)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("weight %s: %w", name, err)
+		}
+	}
+	return min(runtime.GOMAXPROCS(0), chunk/imageBatch), nil
 }
 
 func (e *Encoder) compile(f func(x *graph.Node) *graph.Node) (*model.Exec, error) {
@@ -166,9 +199,9 @@ func (e *Encoder) compile(f func(x *graph.Node) *graph.Node) (*model.Exec, error
 	return exec, nil
 }
 
-// batches runs exec over rows of the given shape, batch rows at a time, and
-// returns the outputs of width d.
-func batches[T float32 | int32](exec *model.Exec, rows []T, batch, d int, shape ...int) ([]float32, error) {
+// batches runs exec over rows of the given shape, batch rows at a time, by
+// workers side by side, and returns the outputs of width d.
+func batches[T float32 | int32](exec *model.Exec, workers int, rows []T, batch, d int, shape ...int) ([]float32, error) {
 	width := 1
 	for _, n := range shape {
 		width *= n
@@ -177,18 +210,25 @@ func batches[T float32 | int32](exec *model.Exec, rows []T, batch, d int, shape 
 		return nil, fmt.Errorf("%d values are not rows of %d", len(rows), width)
 	}
 	n := len(rows) / width
-	out := make([]float32, 0, n*d)
+	out := make([]float32, n*d)
 	dims := append([]int{batch}, shape...)
+	var group errgroup.Group
+	group.SetLimit(workers)
 	for i := 0; i < n; i += batch {
-		part := rows[i*width : min(n, i+batch)*width]
-		if len(part) < batch*width {
-			part = append(slices.Clone(part), make([]T, batch*width-len(part))...)
-		}
-		y, err := call1(exec, tensors.FromFlatDataAndDimensions(part, dims...))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, y[:min(batch, n-i)*d]...)
+		group.Go(func() error {
+			part := rows[i*width : min(n, i+batch)*width]
+			if len(part) < batch*width {
+				part = append(slices.Clone(part), make([]T, batch*width-len(part))...)
+			}
+			y, err := call1(exec, tensors.FromFlatDataAndDimensions(part, dims...))
+			if err == nil {
+				copy(out[i*d:], y[:min(batch, n-i)*d])
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -132,7 +132,7 @@ type Options struct {
 func Defaults() Options {
 	return Options{
 		Optimizer: "adamw", Rate: 3e-4, WeightDecay: 1e-4,
-		Steps: 60, Batch: 32, Warmup: 10, ClipNorm: 1, Captions: 32,
+		Steps: 60, Batch: 32, Warmup: 10, ClipNorm: 1, Captions: 16,
 	}
 }
 
