@@ -6,7 +6,6 @@ package checkpoint
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -51,72 +50,109 @@ type Tensors interface {
 
 // Read returns the wanted weights from src, which stores them in layout l.
 // Missing, wrongly shaped and left-over tensors are an error that lists them
-// all; tensors named in ignored may be present.
+// all; tensors named in ignored may be present. Weights may be views of src:
+// they must not be changed, nor used after src is closed.
 func Read(src Tensors, l Layout, want []Want, ignored []string) (map[string]Weight, error) {
-	rules := make(map[string]Rule, len(l))
-	for _, r := range l {
-		rules[r.Name] = r
-	}
-	left := map[string]bool{}
-	for _, n := range src.Names() {
-		if !slices.Contains(ignored, n) {
-			left[n] = true
-		}
-	}
-	var missing, wrong []string
 	weights := make(map[string]Weight, len(want))
-	for _, w := range want {
-		rule, ok := rules[w.Name]
-		if !ok {
-			rule = Rule{Name: w.Name, Sources: []string{w.Name}}
-		}
-		weight, absent, err := rule.read(src, left, w.Shape)
-		missing = append(missing, absent...)
-		switch {
-		case err != nil:
-			wrong = append(wrong, err.Error())
-		case len(absent) == 0:
-			weights[w.Name] = weight
-		}
-	}
-	var faults []string
-	note := func(what string, list []string) {
-		if len(list) == 0 {
-			return
-		}
-		sort.Strings(list)
-		const most = 12
-		more := ""
-		if len(list) > most {
-			more = fmt.Sprintf(" and %d more", len(list)-most)
-			list = list[:most]
-		}
-		faults = append(faults, what+": "+strings.Join(list, ", ")+more)
-	}
-	note("missing tensors", missing)
-	note("wrong tensors", wrong)
-	var extra []string
-	for n := range left {
-		extra = append(extra, n)
-	}
-	note("unexpected tensors", extra)
-	if faults != nil {
-		return nil, fmt.Errorf("the weights do not fit the configuration: %s", strings.Join(faults, "; "))
+	err := Each(src, l, want, ignored, func(name string, w Weight) error {
+		weights[name] = w
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return weights, nil
 }
 
-// read takes the rule's sources out of left and joins them.
-func (r Rule) read(src Tensors, left map[string]bool, want []int) (w Weight, missing []string, err error) {
-	var data []float32
-	for _, s := range r.Sources {
-		if !left[s] {
-			missing = append(missing, s)
+// Each is Read that hands the weights to take one by one, in the order of
+// want, so that converted, joined and transposed ones need not all be in
+// memory at once. Missing and left-over tensors are found before the first
+// one is handed over, unreadable and wrongly shaped ones when it is their turn.
+func Each(src Tensors, l Layout, want []Want, ignored []string, take func(name string, w Weight) error) error {
+	rules := make(map[string]Rule, len(l))
+	for _, r := range l {
+		rules[r.Name] = r
+	}
+	rule := func(name string) Rule {
+		if r, ok := rules[name]; ok {
+			return r
+		}
+		return Rule{Name: name, Sources: []string{name}}
+	}
+	there := map[string]bool{}
+	for _, n := range src.Names() {
+		there[n] = true
+	}
+	used := map[string]bool{}
+	var missing, extra, wrong []string
+	for _, w := range want {
+		for _, s := range rule(w.Name).Sources {
+			if !there[s] {
+				missing = append(missing, s)
+			}
+			used[s] = true
 		}
 	}
-	if missing != nil {
-		return w, missing, nil
+	for n := range there {
+		if !used[n] && !slices.Contains(ignored, n) {
+			extra = append(extra, n)
+		}
 	}
+	for _, w := range want {
+		r := rule(w.Name)
+		if slices.ContainsFunc(r.Sources, func(s string) bool { return !there[s] }) {
+			continue
+		}
+		weight, err := r.read(src, w.Shape)
+		if err != nil {
+			wrong = append(wrong, err.Error())
+		}
+		if missing == nil && extra == nil && wrong == nil {
+			if err := take(w.Name, weight); err != nil {
+				return fmt.Errorf("weight %s: %w", w.Name, err)
+			}
+		}
+	}
+	var faults []string
+	for _, f := range []struct {
+		what  string
+		names []string
+	}{{"missing tensors", missing}, {"wrong tensors", wrong}, {"unexpected tensors", extra}} {
+		if f.names != nil {
+			faults = append(faults, f.what+": "+list(f.names))
+		}
+	}
+	if faults == nil {
+		return nil
+	}
+	return fmt.Errorf("%sthe weights do not fit the configuration: %s", where(src, ""), strings.Join(faults, "; "))
+}
+
+// where begins a message about src, or about one of its tensors, with the
+// name of the file, for sources that have files. A tensor in src's only file
+// needs no other name than src has.
+func where(src Tensors, tensor string) string {
+	s, ok := src.(interface{ Where(tensor string) string })
+	if !ok || tensor != "" && s.Where(tensor) == s.Where("") {
+		return ""
+	}
+	return s.Where(tensor) + ": "
+}
+
+// list joins names, sorted, the first dozen of them.
+func list(names []string) string {
+	names = slices.Sorted(slices.Values(names))
+	const most = 12
+	more := ""
+	if len(names) > most {
+		more = fmt.Sprintf(" and %d more", len(names)-most)
+		names = names[:most]
+	}
+	return strings.Join(names, ", ") + more
+}
+
+// read joins the rule's sources to a weight of shape want.
+func (r Rule) read(src Tensors, want []int) (Weight, error) {
 	part := slices.Clone(want)
 	if r.Transpose {
 		slices.Reverse(part)
@@ -124,26 +160,26 @@ func (r Rule) read(src Tensors, left map[string]bool, want []int) (w Weight, mis
 	if len(r.Sources) > 1 {
 		part[0] /= len(r.Sources)
 	}
+	var data []float32
 	for _, s := range r.Sources {
-		delete(left, s)
 		shape, values, err := src.Float32(s)
 		if err != nil {
-			return w, nil, fmt.Errorf("%s: %w", s, err)
+			return Weight{}, err
 		}
 		scalar := size(part) == 1 && size(shape) == 1 // [] and [1] are both in use for scalars
 		if !slices.Equal(shape, part) && !scalar {
-			return w, nil, fmt.Errorf("%s has shape %v, not %v", s, shape, part)
+			return Weight{}, fmt.Errorf("%s%s has shape %v, not %v", where(src, s), s, shape, part)
 		}
 		if len(r.Sources) == 1 {
 			data = values
-		} else {
-			data = append(data, values...)
+			break
 		}
+		data = append(slices.Grow(data, size(want)-len(data)), values...)
 	}
 	if r.Transpose {
 		data = transpose(data, part[0], part[1])
 	}
-	return Weight{Shape: want, Data: data}, nil, nil
+	return Weight{Shape: want, Data: data}, nil
 }
 
 // Write is the reverse of Read: the tensors of weights in layout l, in the
