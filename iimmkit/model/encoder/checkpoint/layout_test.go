@@ -82,6 +82,46 @@ func TestReadJoinsAndTransposes(t *testing.T) {
 	}
 }
 
+func TestReadOfUnequalPartsAndLeadingAxes(t *testing.T) {
+	l := Layout{
+		{Name: "in_proj", Sources: []string{"q", "kv"}, Parts: []int{1, 2}},
+		{Name: "positions", Sources: []string{"pos_embed"}, Lead: 1},
+	}
+	src := memory{
+		"q": {[]int{1, 2}, []float32{1, 2}}, "kv": {[]int{2, 2}, []float32{3, 4, 5, 6}},
+		"pos_embed":        {[]int{1, 2, 2}, []float32{1, 2, 3, 4}},
+		"decoder.0.weight": {[]int{1}, []float32{0}},
+	}
+	want := []Want{{"in_proj", []int{3, 2}}, {"positions", []int{2, 2}}}
+	got, err := Read(src, l, want, []string{"decoder."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := got["in_proj"]; !slices.Equal(w.Data, []float32{1, 2, 3, 4, 5, 6}) || !slices.Equal(w.Shape, want[0].Shape) {
+		t.Errorf("in_proj = %v", w)
+	}
+	if w := got["positions"]; !slices.Equal(w.Data, []float32{1, 2, 3, 4}) || !slices.Equal(w.Shape, want[1].Shape) {
+		t.Errorf("positions = %v", w)
+	}
+	if _, err := Read(src, l, want, []string{"decoder"}); err == nil || !strings.Contains(err.Error(), "unexpected tensors: decoder.0.weight") {
+		t.Errorf("only names that end in a dot stand for those below: %v", err)
+	}
+	names, tensors, err := Write(got, l)
+	if err != nil || !slices.Equal(names, []string{"q", "kv", "pos_embed"}) {
+		t.Fatal(names, err)
+	}
+	for i, n := range names {
+		if !slices.Equal(tensors[i].Shape, src[n].Shape) || !slices.Equal(tensors[i].Data, src[n].Data) {
+			t.Errorf("written %s = %v, want %v", n, tensors[i], src[n])
+		}
+	}
+	// 4 rows are not three equal parts.
+	want[0].Shape = []int{4, 2}
+	if _, err := Read(src, l, want, []string{"decoder."}); err == nil || !strings.Contains(err.Error(), "in_proj has 6 values") {
+		t.Error(err)
+	}
+}
+
 func TestReadListsAllThatDoesNotFit(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(memory)
