@@ -129,6 +129,7 @@ func TestReadListsAllThatDoesNotFit(t *testing.T) {
 	}{
 		"missing":      {func(m memory) { delete(m, "k"); delete(m, "bias") }, "missing tensors: bias, k"},
 		"unexpected":   {func(m memory) { m["z"], m["y"] = m["q"], m["q"] }, "unexpected tensors: y, z"},
+		"escapes":      {func(m memory) { m["a\n\x1b[2J"], m[""] = m["q"], m["q"] }, `unexpected tensors: "", "a\n\x1b[2J"`},
 		"shape":        {func(m memory) { m["q"] = Weight{[]int{2}, []float32{1, 2}} }, "wrong tensors: q has shape [2], not [1 2]"},
 		"transposed":   {func(m memory) { m["projection"] = weights["proj"] }, "wrong tensors: projection has shape [2 3], not [3 2]"},
 		"unreadable":   {func(m memory) { m["v"] = Weight{} }, "wrong tensors: v cannot be read"},

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -47,7 +48,7 @@ func Each(src Tensors, l Layout, want []Want, ignored []string, take func(name s
 	for _, w := range want {
 		for _, s := range rule(w.Name).Sources {
 			if !there[s] {
-				missing = append(missing, s)
+				missing = append(missing, printable(s))
 			}
 			used[s] = true
 		}
@@ -59,7 +60,7 @@ func Each(src Tensors, l Layout, want []Want, ignored []string, take func(name s
 	}
 	for n := range there {
 		if !used[n] && !mayBe(n) {
-			extra = append(extra, n)
+			extra = append(extra, printable(n))
 		}
 	}
 	for _, w := range want {
@@ -115,6 +116,14 @@ func list(names []string) string {
 	return strings.Join(names, ", ") + more
 }
 
+// printable quotes a name from a file that could spoil a line of text.
+func printable(name string) string {
+	if quoted := strconv.Quote(name); len(quoted) > len(name)+2 || name == "" {
+		return quoted
+	}
+	return name
+}
+
 // read joins the rule's sources to a weight of shape want.
 func (r Rule) read(src Tensors, want []int) (Weight, error) {
 	parts := r.parts(want)
@@ -127,7 +136,7 @@ func (r Rule) read(src Tensors, want []int) (Weight, error) {
 		}
 		scalar := size(part) == 1 && size(shape) == 1 // [] and [1] are both in use for scalars
 		if !slices.Equal(shape, part) && !scalar {
-			return Weight{}, fmt.Errorf("%s%s has shape %v, not %v", where(src, s), s, shape, part)
+			return Weight{}, fmt.Errorf("%s%s has shape %v, not %v", where(src, s), printable(s), shape, part)
 		}
 		if len(r.Sources) == 1 {
 			data = values

@@ -164,7 +164,7 @@ func (s *Source) addFile(name string, openFile func(string) (reader, error), ind
 	var strangers []string
 	for _, tensor := range f.Names() {
 		if index != nil && index[tensor] != name {
-			strangers = append(strangers, tensor)
+			strangers = append(strangers, printable(tensor))
 		}
 		s.at[tensor] = place{f, name, tensor}
 		s.names = append(s.names, tensor)
@@ -196,7 +196,7 @@ func (s *Source) addShards(files fs.FS, openFile func(string) (reader, error)) e
 	slices.Sort(shards)
 	for _, shard := range shards {
 		if _, err := fs.Stat(files, shard); errors.Is(err, fs.ErrNotExist) {
-			absent = append(absent, shard)
+			absent = append(absent, printable(shard))
 		}
 	}
 	if absent != nil {
@@ -209,7 +209,7 @@ func (s *Source) addShards(files fs.FS, openFile func(string) (reader, error)) e
 		var missing []string
 		for _, tensor := range inShard[shard] {
 			if _, ok := s.at[tensor]; !ok {
-				missing = append(missing, tensor)
+				missing = append(missing, printable(tensor))
 			}
 		}
 		if missing != nil {
