@@ -6,8 +6,6 @@ package checkpoint
 import (
 	"fmt"
 	"slices"
-	"sort"
-	"strings"
 )
 
 // Rule says where one weight comes from: one tensor, or several joined along
@@ -16,6 +14,39 @@ type Rule struct {
 	Name      string
 	Sources   []string
 	Transpose bool
+	// Parts are the relative lengths of several sources; nil: equal ones.
+	Parts []int
+	// Lead is the number of axes of length 1 that the library puts in front.
+	Lead int
+}
+
+// parts returns the shapes of the sources of a weight of a shape.
+func (r Rule) parts(shape []int) [][]int {
+	total := 0
+	length := func(i int) int {
+		if r.Parts == nil {
+			return 1
+		}
+		return r.Parts[i]
+	}
+	for i := range r.Sources {
+		total += length(i)
+	}
+	list := make([][]int, len(r.Sources))
+	for i := range list {
+		part := slices.Clone(shape)
+		if r.Transpose {
+			slices.Reverse(part)
+		}
+		if total > 1 {
+			part[0] = part[0] / total * length(i)
+		}
+		for range r.Lead {
+			part = slices.Insert(part, 0, 1)
+		}
+		list[i] = part
+	}
+	return list
 }
 
 // Layout is the way a library stores a model, a rule for every weight. The
@@ -49,103 +80,6 @@ type Tensors interface {
 	Float32(name string) (shape []int, data []float32, err error)
 }
 
-// Read returns the wanted weights from src, which stores them in layout l.
-// Missing, wrongly shaped and left-over tensors are an error that lists them
-// all; tensors named in ignored may be present.
-func Read(src Tensors, l Layout, want []Want, ignored []string) (map[string]Weight, error) {
-	rules := make(map[string]Rule, len(l))
-	for _, r := range l {
-		rules[r.Name] = r
-	}
-	left := map[string]bool{}
-	for _, n := range src.Names() {
-		if !slices.Contains(ignored, n) {
-			left[n] = true
-		}
-	}
-	var missing, wrong []string
-	weights := make(map[string]Weight, len(want))
-	for _, w := range want {
-		rule, ok := rules[w.Name]
-		if !ok {
-			rule = Rule{Name: w.Name, Sources: []string{w.Name}}
-		}
-		weight, absent, err := rule.read(src, left, w.Shape)
-		missing = append(missing, absent...)
-		switch {
-		case err != nil:
-			wrong = append(wrong, err.Error())
-		case len(absent) == 0:
-			weights[w.Name] = weight
-		}
-	}
-	var faults []string
-	note := func(what string, list []string) {
-		if len(list) == 0 {
-			return
-		}
-		sort.Strings(list)
-		const most = 12
-		more := ""
-		if len(list) > most {
-			more = fmt.Sprintf(" and %d more", len(list)-most)
-			list = list[:most]
-		}
-		faults = append(faults, what+": "+strings.Join(list, ", ")+more)
-	}
-	note("missing tensors", missing)
-	note("wrong tensors", wrong)
-	var extra []string
-	for n := range left {
-		extra = append(extra, n)
-	}
-	note("unexpected tensors", extra)
-	if faults != nil {
-		return nil, fmt.Errorf("the weights do not fit the configuration: %s", strings.Join(faults, "; "))
-	}
-	return weights, nil
-}
-
-// read takes the rule's sources out of left and joins them.
-func (r Rule) read(src Tensors, left map[string]bool, want []int) (w Weight, missing []string, err error) {
-	var data []float32
-	for _, s := range r.Sources {
-		if !left[s] {
-			missing = append(missing, s)
-		}
-	}
-	if missing != nil {
-		return w, missing, nil
-	}
-	part := slices.Clone(want)
-	if r.Transpose {
-		slices.Reverse(part)
-	}
-	if len(r.Sources) > 1 {
-		part[0] /= len(r.Sources)
-	}
-	for _, s := range r.Sources {
-		delete(left, s)
-		shape, values, err := src.Float32(s)
-		if err != nil {
-			return w, nil, fmt.Errorf("%s: %w", s, err)
-		}
-		scalar := size(part) == 1 && size(shape) == 1 // [] and [1] are both in use for scalars
-		if !slices.Equal(shape, part) && !scalar {
-			return w, nil, fmt.Errorf("%s has shape %v, not %v", s, shape, part)
-		}
-		if len(r.Sources) == 1 {
-			data = values
-		} else {
-			data = append(data, values...)
-		}
-	}
-	if r.Transpose {
-		data = transpose(data, part[0], part[1])
-	}
-	return Weight{Shape: want, Data: data}, nil, nil
-}
-
 // Write is the reverse of Read: the tensors of weights in layout l, in the
 // order of the rules.
 func Write(weights map[string]Weight, l Layout) (names []string, tensors []Weight, err error) {
@@ -154,20 +88,14 @@ func Write(weights map[string]Weight, l Layout) (names []string, tensors []Weigh
 		if !ok {
 			return nil, nil, fmt.Errorf("no weight named %s", r.Name)
 		}
+		data := w.Data
 		if r.Transpose {
-			rows, columns := w.Shape[0], w.Shape[1]
-			w = Weight{Shape: []int{columns, rows}, Data: transpose(w.Data, rows, columns)}
+			data = transpose(data, w.Shape[0], w.Shape[1])
 		}
-		n := len(r.Sources)
-		if n == 1 {
-			names, tensors = append(names, r.Sources[0]), append(tensors, w)
-			continue
-		}
-		shape := slices.Clone(w.Shape)
-		shape[0] /= n
-		for i, s := range r.Sources {
-			names = append(names, s)
-			tensors = append(tensors, Weight{Shape: shape, Data: w.Data[i*len(w.Data)/n : (i+1)*len(w.Data)/n]})
+		for i, shape := range r.parts(w.Shape) {
+			n := size(shape)
+			names, tensors = append(names, r.Sources[i]), append(tensors, Weight{Shape: shape, Data: data[:n]})
+			data = data[n:]
 		}
 	}
 	return names, tensors, nil
