@@ -5,6 +5,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -16,6 +17,39 @@ type Rule struct {
 	Name      string
 	Sources   []string
 	Transpose bool
+	// Parts are the relative lengths of several sources; nil: equal ones.
+	Parts []int
+	// Lead is the number of axes of length 1 that the library puts in front.
+	Lead int
+}
+
+// parts returns the shapes of the sources of a weight of a shape.
+func (r Rule) parts(shape []int) [][]int {
+	total := 0
+	length := func(i int) int {
+		if r.Parts == nil {
+			return 1
+		}
+		return r.Parts[i]
+	}
+	for i := range r.Sources {
+		total += length(i)
+	}
+	list := make([][]int, len(r.Sources))
+	for i := range list {
+		part := slices.Clone(shape)
+		if r.Transpose {
+			slices.Reverse(part)
+		}
+		if total > 1 {
+			part[0] = part[0] / total * length(i)
+		}
+		for range r.Lead {
+			part = slices.Insert(part, 0, 1)
+		}
+		list[i] = part
+	}
+	return list
 }
 
 // Layout is the way a library stores a model, a rule for every weight. The
@@ -51,7 +85,8 @@ type Tensors interface {
 
 // Read returns the wanted weights from src, which stores them in layout l.
 // Missing, wrongly shaped and left-over tensors are an error that lists them
-// all; tensors named in ignored may be present.
+// all; tensors named in ignored may be present, and those below a name in it
+// that ends in a dot.
 func Read(src Tensors, l Layout, want []Want, ignored []string) (map[string]Weight, error) {
 	rules := make(map[string]Rule, len(l))
 	for _, r := range l {
@@ -59,10 +94,13 @@ func Read(src Tensors, l Layout, want []Want, ignored []string) (map[string]Weig
 	}
 	left := map[string]bool{}
 	for _, n := range src.Names() {
-		if !slices.Contains(ignored, n) {
-			left[n] = true
-		}
+		left[n] = true
 	}
+	maps.DeleteFunc(left, func(n string, _ bool) bool {
+		return slices.ContainsFunc(ignored, func(i string) bool {
+			return n == i || strings.HasSuffix(i, ".") && strings.HasPrefix(n, i)
+		})
+	})
 	var missing, wrong []string
 	weights := make(map[string]Weight, len(want))
 	for _, w := range want {
@@ -117,14 +155,9 @@ func (r Rule) read(src Tensors, left map[string]bool, want []int) (w Weight, mis
 	if missing != nil {
 		return w, missing, nil
 	}
-	part := slices.Clone(want)
-	if r.Transpose {
-		slices.Reverse(part)
-	}
-	if len(r.Sources) > 1 {
-		part[0] /= len(r.Sources)
-	}
-	for _, s := range r.Sources {
+	parts := r.parts(want)
+	for i, s := range r.Sources {
+		part := parts[i]
 		delete(left, s)
 		shape, values, err := src.Float32(s)
 		if err != nil {
@@ -141,7 +174,7 @@ func (r Rule) read(src Tensors, left map[string]bool, want []int) (w Weight, mis
 		}
 	}
 	if r.Transpose {
-		data = transpose(data, part[0], part[1])
+		data = transpose(data, want[1], want[0])
 	}
 	return Weight{Shape: want, Data: data}, nil, nil
 }
@@ -154,20 +187,14 @@ func Write(weights map[string]Weight, l Layout) (names []string, tensors []Weigh
 		if !ok {
 			return nil, nil, fmt.Errorf("no weight named %s", r.Name)
 		}
+		data := w.Data
 		if r.Transpose {
-			rows, columns := w.Shape[0], w.Shape[1]
-			w = Weight{Shape: []int{columns, rows}, Data: transpose(w.Data, rows, columns)}
+			data = transpose(data, w.Shape[0], w.Shape[1])
 		}
-		n := len(r.Sources)
-		if n == 1 {
-			names, tensors = append(names, r.Sources[0]), append(tensors, w)
-			continue
-		}
-		shape := slices.Clone(w.Shape)
-		shape[0] /= n
-		for i, s := range r.Sources {
-			names = append(names, s)
-			tensors = append(tensors, Weight{Shape: shape, Data: w.Data[i*len(w.Data)/n : (i+1)*len(w.Data)/n]})
+		for i, shape := range r.parts(w.Shape) {
+			n := size(shape)
+			names, tensors = append(names, r.Sources[i]), append(tensors, Weight{Shape: shape, Data: data[:n]})
+			data = data[n:]
 		}
 	}
 	return names, tensors, nil

@@ -26,8 +26,8 @@ func Tiny(b compute.Backend, captions ...string) (*encoder.Encoder, error) {
 	}
 	shape := clip.Config{
 		EmbedDim: 8, ImageSize: 16, PatchSize: 8, ContextLength: 10, VocabSize: len(vocabulary.Words), EndToken: -1,
-		Vision:     clip.Tower{Width: 16, Layers: 2, Heads: 2, MLPWidth: 32},
-		Text:       clip.Tower{Width: 16, Layers: 1, Heads: 2, MLPWidth: 32},
+		Vision:     transformer.Tower{Width: 16, Layers: 2, Heads: 2, MLPWidth: 32},
+		Text:       transformer.Tower{Width: 16, Layers: 1, Heads: 2, MLPWidth: 32},
 		Activation: transformer.QuickGELU, Epsilon: 1e-5,
 	}
 	rng := rand.New(rand.NewPCG(7, 0))
