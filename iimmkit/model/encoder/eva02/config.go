@@ -45,7 +45,7 @@ func parseOpenCLIP(raw *family.OpenCLIP) (family.Shape, error) {
 		EmbedDim: raw.EmbedDim,
 		Vision:   timm.Tower(), ImageSize: timm.ImageSize, PatchSize: timm.PatchSize, Reference: timm.Reference[0],
 		Text: raw.TextTower(), ContextLength: t.ContextLength, VocabSize: t.VocabSize, Activation: raw.TextActivation(),
-		VisionEpsilon: timmEpsilon, TextEpsilon: t.Epsilon(),
+		TextEpsilon: t.Epsilon(),
 	}
 	if err := family.CheckSizes(family.OpenCLIPFile, c.Sizes(), c.PatchSize, c.Vision, c.Text, family.Size{Name: "ref_feat_shape", N: c.Reference}); err != nil {
 		return nil, err

@@ -28,9 +28,7 @@ type Config struct {
 	ContextLength int                    `json:"context_length"`
 	VocabSize     int                    `json:"vocab_size"`
 	Activation    transformer.Activation `json:"text_activation"`
-
-	VisionEpsilon float64 `json:"vision_epsilon"` // of the layer norms
-	TextEpsilon   float64 `json:"text_epsilon"`
+	TextEpsilon   float64                `json:"text_epsilon"` // of the layer norms; the image tower has timm's
 }
 
 func (c Config) Family() string { return name }
@@ -63,11 +61,11 @@ func (n network) ImageFeatures(g *Graph, pixels *Node) *Node {
 	x := transformer.EmbedImage(w, pixels, n.PatchSize)
 	n.tap.See(x, "vision.embed")
 	block := transformer.Block{
-		Heads: n.Vision.Heads, Epsilon: n.VisionEpsilon, Activation: transformer.SiLU, SubNorm: true,
+		Heads: n.Vision.Heads, Epsilon: timmEpsilon, Activation: transformer.SiLU, SubNorm: true,
 		Rotary: transformer.NewRotary(g, n.ImageSize/n.PatchSize, n.Reference, n.Vision.Width/n.Vision.Heads),
 	}
 	x = block.Repeat(n.Vision.Layers, w, x, nil, n.tap, "vision")
-	x = transformer.LayerNorm(w.At("ln_post"), transformer.At(x, 0), n.VisionEpsilon)
+	x = transformer.LayerNorm(w.At("ln_post"), transformer.At(x, 0), timmEpsilon)
 	n.tap.See(x, "vision.post_ln")
 	return transformer.Linear(w.At("head"), x)
 }

@@ -27,8 +27,8 @@ func NewRotary(g *Graph, grid, reference, head int) *Rotary {
 	for y := range grid {
 		for x := range grid {
 			for _, i := range []int{y, x} {
-				for _, a := range angles(float64(i)/float64(grid)*float64(reference), head/4) {
-					c, s := float32(math.Cos(a)), float32(math.Sin(a))
+				for _, a := range angles(float32(i)/float32(grid)*float32(reference), head/4) {
+					c, s := float32(math.Cos(float64(a))), float32(math.Sin(float64(a)))
 					cos, sin = append(cos, c, c), append(sin, s, s) // both channels of a pair
 				}
 			}
@@ -47,11 +47,12 @@ func NewRotary(g *Graph, grid, reference, head int) *Rotary {
 	return &Rotary{constant(cos, 1, tokens, head), constant(sin, 1, tokens, head), constant(exchange, head, head)}
 }
 
-// angles returns place·10000^(-j/n) for j < n.
-func angles(place float64, n int) []float64 {
-	list := make([]float64, n)
+// angles returns place·10000^(-j/n) for j < n, rounded to float32 at the places
+// where the reference implementation rounds.
+func angles(place float32, n int) []float32 {
+	list := make([]float32, n)
 	for j := range list {
-		list[j] = place * math.Pow(10000, -float64(j)/float64(n))
+		list[j] = place * (1 / float32(math.Pow(10000, float64(float32(j)/float32(n)))))
 	}
 	return list
 }
