@@ -22,35 +22,27 @@ import (
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/file/picture"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/clip"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/family"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/token"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
 )
 
-// Network is the differentiable form of a dual encoder: graphs over the
-// weights of the encoder's store. Its methods panic when the input's shape is
-// wrong, as all graph-building code does.
-type Network interface {
-	// ImageFeatures maps normalised pixels [batch, 3, size, size] to
-	// unnormalised features [batch, d].
-	ImageFeatures(g *graph.Graph, pixels *graph.Node) *graph.Node
-	// TextFeatures maps token ids int32 [captions, context] to unnormalised
-	// features [captions, d].
-	TextFeatures(g *graph.Graph, tokens *graph.Node) *graph.Node
-	// LogitScale is the factor on cosines, a scalar.
-	LogitScale(g *graph.Graph) *graph.Node
-}
+// Network is the differentiable form of a dual encoder, for training.
+type Network = family.Network
 
 // Config describes an opened encoder.
 type Config struct {
-	Family        string                 `json:"family"`
-	EmbedDim      int                    `json:"embed_dim"`
-	ImageSize     int                    `json:"image_size"`
-	ContextLength int                    `json:"context_length"`
-	VocabSize     int                    `json:"vocab_size"`
-	Activation    transformer.Activation `json:"activation"`
-	Preprocess    preprocess.Config      `json:"preprocess"`
+	Family        string `json:"family"` // one of Families
+	EmbedDim      int    `json:"embed_dim"`
+	ImageSize     int    `json:"image_size"`
+	ContextLength int    `json:"context_length"`
+	VocabSize     int    `json:"vocab_size"`
+	// Activation is that of the image tower's MLPs, TextActivation that of the
+	// text tower's where it differs.
+	Activation     transformer.Activation `json:"activation"`
+	TextActivation transformer.Activation `json:"text_activation,omitempty"`
+	Preprocess     preprocess.Config      `json:"preprocess"`
 }
 
 // Encoder is a dual encoder with its weights. It is not safe for concurrent use.
@@ -59,7 +51,7 @@ type Encoder struct {
 
 	config    Config
 	network   Network
-	shape     clip.Config
+	shape     family.Shape
 	tokenizer *token.Tokenizer // nil when the checkpoint brings none
 	// tokenizerJSON is the file from which tokenizer was made.
 	tokenizerJSON []byte
@@ -87,7 +79,7 @@ func (e *Encoder) Network() Network { return e.network }
 // Backend returns the backend on which the encoder runs.
 func (e *Encoder) Backend() compute.Backend { return e.backend }
 
-// Store returns the weights: a variable for each, named "/" and its open_clip name.
+// Store returns the weights: a variable for each, named "/" and the weight's name.
 func (e *Encoder) Store() *model.Store { return e.store }
 
 // WeightNames returns the names of all weights in the model's order.
@@ -253,13 +245,26 @@ func call1(exec *model.Exec, input *tensors.Tensor) (y []float32, err error) {
 	return y, err
 }
 
-// LogitScale returns exp(logit_scale).
+// LogitScale returns exp(logit_scale), the factor on cosines.
 func (e *Encoder) LogitScale() (float64, error) {
 	w, err := e.weight("logit_scale")
 	if err != nil {
 		return 0, err
 	}
 	return math.Exp(float64(w[0])), nil
+}
+
+// LogitBias returns what is added to scaled cosines: a weight of SigLIP, 0 in
+// the other families.
+func (e *Encoder) LogitBias() (float64, error) {
+	if e.Weight("logit_bias") == nil {
+		return 0, nil
+	}
+	w, err := e.weight("logit_bias")
+	if err != nil {
+		return 0, err
+	}
+	return float64(w[0]), nil
 }
 
 // Weights is a copy of an encoder's weights by name.

@@ -1,12 +1,14 @@
 package encoder
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 
 	"github.com/iimmkit/iimm/iimmkit/file/store"
 	"github.com/iimmkit/iimm/iimmkit/file/tensorfile"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/family"
 )
 
 // SaveOptions are choices of Save.
@@ -15,9 +17,11 @@ type SaveOptions struct {
 	Half bool
 }
 
-// Save writes the encoder to a folder in Hugging Face's layout of a CLIPModel:
-// config.json, preprocessor_config.json, tokenizer.json when there is one, and
-// last model.safetensors, so that a folder with weights is complete.
+// Save writes the encoder to a folder in the layout of a library that has its
+// family: Hugging Face's for clip and siglip, open_clip's for coca and eva02. The
+// folder has the configuration, tokenizer.json when there is one, and last the
+// weights, so that a folder with weights is complete. A CoCa is written without
+// its decoder, which is not read either.
 func (e *Encoder) Save(dir string, o SaveOptions) error {
 	weights := map[string]checkpoint.Weight{}
 	for _, p := range e.shape.Params() {
@@ -27,7 +31,8 @@ func (e *Encoder) Save(dir string, o SaveOptions) error {
 		}
 		weights[p.Name] = checkpoint.Weight{Shape: p.Shape, Data: values}
 	}
-	names, stored, err := checkpoint.Write(weights, e.shape.HFLayout())
+	lib := familyOf(e.shape).Saves
+	names, stored, err := checkpoint.Write(weights, e.shape.Layout(lib))
 	if err != nil {
 		return err
 	}
@@ -41,25 +46,38 @@ func (e *Encoder) Save(dir string, o SaveOptions) error {
 		}
 		tensors[i] = t
 	}
-	config, err := e.shape.HF()
+	files, err := e.textFiles(lib)
 	if err != nil {
 		return err
 	}
-	pre, err := e.config.Preprocess.HF()
-	if err != nil {
-		return err
-	}
-	files := []struct {
-		name string
-		data []byte
-	}{{"config.json", append(config, '\n')}, {"preprocessor_config.json", append(pre, '\n')}, {"tokenizer.json", e.tokenizerJSON}}
-	for _, f := range files {
-		if f.data == nil {
-			continue
-		}
-		if err := store.WriteFile(filepath.Join(dir, f.name), f.data); err != nil {
+	for name, data := range files {
+		if err := store.WriteFile(filepath.Join(dir, name), data); err != nil {
 			return err
 		}
 	}
-	return tensorfile.WriteSafetensors(filepath.Join(dir, "model.safetensors"), tensors, map[string]string{"format": "pt"})
+	return tensorfile.WriteSafetensors(filepath.Join(dir, weightFiles[lib]), tensors, map[string]string{"format": "pt"})
+}
+
+// textFiles are the files of a checkpoint beside its weights.
+func (e *Encoder) textFiles(lib family.Library) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	if e.tokenizerJSON != nil {
+		files["tokenizer.json"] = e.tokenizerJSON
+	}
+	config := e.shape.Config()
+	if lib == family.OpenCLIPLibrary {
+		config = map[string]any{"model_cfg": config, "preprocess_cfg": e.config.Preprocess.OpenCLIP()}
+	} else {
+		pre, err := e.config.Preprocess.HF()
+		if err != nil {
+			return nil, err
+		}
+		files["preprocessor_config.json"] = append(pre, '\n')
+	}
+	data, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	files[lib.FileName()] = append(data, '\n')
+	return files, nil
 }

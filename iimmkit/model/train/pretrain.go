@@ -50,8 +50,8 @@ func DefaultRecipe() Recipe {
 	return Recipe{
 		Shape: clip.Config{
 			EmbedDim: 64, ImageSize: world.Size, PatchSize: 8, ContextLength: 24,
-			Vision:     clip.Tower{Width: 96, Layers: 4, Heads: 4, MLPWidth: 384},
-			Text:       clip.Tower{Width: 64, Layers: 2, Heads: 4, MLPWidth: 256},
+			Vision:     transformer.Tower{Width: 96, Layers: 4, Heads: 4, MLPWidth: 384},
+			Text:       transformer.Tower{Width: 64, Layers: 2, Heads: 4, MLPWidth: 256},
 			Activation: transformer.QuickGELU, Epsilon: 1e-5, EndToken: -1,
 		},
 		Pairs: 200_000, Steps: 4000, Batch: 256, Rate: 1.2e-3, Warmup: 200, WeightDecay: .05, Beta2: .98,

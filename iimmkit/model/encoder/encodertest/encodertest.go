@@ -3,6 +3,7 @@
 package encodertest
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/gomlx/compute"
@@ -10,25 +11,32 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/clip"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/coca"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/eva02"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/family"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/siglip"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/token"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
 )
 
-// Tiny returns a CLIP of 16x16 pixels, two blocks an image tower and one a text
-// tower, width 16, with open_clip's random weights, whose vocabulary holds the
-// words of captions. It is the same for the same captions.
+// Tiny is TinyOf the family clip.
 func Tiny(b compute.Backend, captions ...string) (*encoder.Encoder, error) {
+	return TinyOf(b, clip.Family.Name, captions...)
+}
+
+// TinyOf returns a model of a family, of 16x16 pixels, two blocks an image
+// tower and one a text tower, width 16, with the family's random weights, whose
+// vocabulary holds the words of captions. It is the same for the same captions.
+func TinyOf(b compute.Backend, familyName string, captions ...string) (*encoder.Encoder, error) {
 	vocabulary := token.BuildVocabulary(captions, 1)
 	tokenizer, err := vocabulary.HF()
 	if err != nil {
 		return nil, err
 	}
-	shape := clip.Config{
-		EmbedDim: 8, ImageSize: 16, PatchSize: 8, ContextLength: 10, VocabSize: len(vocabulary.Words), EndToken: -1,
-		Vision:     clip.Tower{Width: 16, Layers: 2, Heads: 2, MLPWidth: 32},
-		Text:       clip.Tower{Width: 16, Layers: 1, Heads: 2, MLPWidth: 32},
-		Activation: transformer.QuickGELU, Epsilon: 1e-5,
+	shape, err := tinyShape(familyName, len(vocabulary.Words))
+	if err != nil {
+		return nil, err
 	}
 	rng := rand.New(rand.NewPCG(7, 0))
 	weights := map[string]checkpoint.Weight{}
@@ -44,11 +52,40 @@ func Tiny(b compute.Backend, captions ...string) (*encoder.Encoder, error) {
 		weights[p.Name] = w
 	}
 	e, err := encoder.New(b, shape, preprocess.Config{
-		Size: shape.ImageSize, Mode: preprocess.Shortest, Mean: [3]float32{.5, .5, .5}, Std: [3]float32{.25, .25, .25},
+		Size: shape.Sizes().ImageSize, Mode: preprocess.Shortest, Mean: [3]float32{.5, .5, .5}, Std: [3]float32{.25, .25, .25},
 	}, weights, tokenizer)
 	if err != nil {
 		return nil, err
 	}
 	e.Name = "tiny"
 	return e, nil
+}
+
+func tinyShape(name string, vocabulary int) (family.Shape, error) {
+	const image, patch, context, d, epsilon = 16, 8, 10, 8, 1e-5
+	vision := transformer.Tower{Width: 16, Layers: 2, Heads: 2, MLPWidth: 32}
+	text := transformer.Tower{Width: 16, Layers: 1, Heads: 2, MLPWidth: 32}
+	switch name {
+	case clip.Family.Name:
+		return clip.Config{
+			EmbedDim: d, Vision: vision, ImageSize: image, PatchSize: patch, Text: text, ContextLength: context, VocabSize: vocabulary,
+			EndToken: -1, Activation: transformer.QuickGELU, Epsilon: epsilon,
+		}, nil
+	case siglip.Family.Name:
+		return siglip.Config{
+			Vision: vision, ImageSize: image, PatchSize: patch, VisionActivation: transformer.GELU, VisionEpsilon: epsilon,
+			Text: text, ContextLength: context, VocabSize: vocabulary, TextActivation: transformer.GELUTanh, TextEpsilon: epsilon,
+		}, nil
+	case coca.Family.Name:
+		return coca.Config{
+			EmbedDim: d, Vision: vision, ImageSize: image, PatchSize: patch, PoolQueries: 3, PoolHeads: 2,
+			Text: text, ContextLength: context, VocabSize: vocabulary, Activation: transformer.GELU, Epsilon: epsilon,
+		}, nil
+	case eva02.Family.Name:
+		return eva02.Config{
+			EmbedDim: d, Vision: vision, ImageSize: image, PatchSize: patch, Reference: 3,
+			Text: text, ContextLength: context, VocabSize: vocabulary, Activation: transformer.GELU, TextEpsilon: epsilon,
+		}, nil
+	}
+	return nil, fmt.Errorf("no model family %q", name)
 }

@@ -7,38 +7,7 @@ import (
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/nn"
-	"github.com/gomlx/gomlx/support/exceptions"
 )
-
-// Activation is the non-linearity of an MLP, by the name checkpoints use.
-type Activation string
-
-const (
-	// QuickGELU is x·sigmoid(1.702 x), used by OpenAI's weights.
-	QuickGELU Activation = "quick_gelu"
-	// GELU is x·Φ(x) with the exact error function.
-	GELU Activation = "gelu"
-	// GELUTanh is the tanh approximation of GELU.
-	GELUTanh Activation = "gelu_pytorch_tanh"
-)
-
-// Valid reports whether a is a known activation.
-func (a Activation) Valid() bool { return a == QuickGELU || a == GELU || a == GELUTanh }
-
-// Apply returns the activation of x, elementwise.
-func (a Activation) Apply(x *Node) *Node {
-	switch a {
-	case QuickGELU:
-		return Mul(x, Sigmoid(MulScalar(x, 1.702)))
-	case GELU:
-		return MulScalar(Mul(x, AddScalar(Erf(MulScalar(x, 1/math.Sqrt2)), 1)), 0.5)
-	case GELUTanh:
-		cubic := Add(x, MulScalar(Mul(Square(x), x), 0.044715))
-		return MulScalar(Mul(x, AddScalar(Tanh(MulScalar(cubic, math.Sqrt(2/math.Pi))), 1)), 0.5)
-	}
-	exceptions.Panicf("unknown activation %q", string(a))
-	return nil
-}
 
 // Tap, when not nil, is called with the hidden states of a tower by name.
 type Tap func(name string, x *Node)
@@ -49,43 +18,128 @@ func (t Tap) See(x *Node, format string, args ...any) {
 	}
 }
 
+// Tower is the size of one transformer.
+type Tower struct {
+	Width    int `json:"width"`
+	Layers   int `json:"layers"`
+	Heads    int `json:"heads"`
+	MLPWidth int `json:"mlp_width"`
+}
+
 // Block is a pre-norm transformer block: x + attention(norm(x)), then
 // x + MLP(norm(x)).
 type Block struct {
 	Heads      int
-	Epsilon    float64 // of both layer norms
+	Epsilon    float64 // of all layer norms
 	Activation Activation
+	// Rotary turns queries and keys by the place of their token; nil: it does not.
+	Rotary *Rotary
+	// SubNorm is EVA-02's form: the attention's outcome is normalised before its
+	// projection, the MLP is norm(activation(gate)·x), and keys have no bias.
+	SubNorm bool
 }
 
 // Forward applies the block to x [batch, tokens, width]. Weights: ln_1, ln_2,
 // attn.in_proj_{weight,bias} with rows q, k, v, attn.out_proj, mlp.c_fc,
-// mlp.c_proj. mask [tokens, tokens], true where a query (row) sees a key, is
-// nil when every token sees every other.
+// mlp.c_proj; with SubNorm attn.{q,v}_proj.bias in place of attn.in_proj_bias,
+// and attn.norm, mlp.c_gate, mlp.norm besides. mask, [tokens, tokens] or one for
+// each row, [batch, tokens, tokens], is true where a query (row) sees a key; nil
+// when every token sees every other.
 func (b Block) Forward(w Weights, x, mask *Node) *Node {
 	x = Add(x, b.attention(w.At("attn"), LayerNorm(w.At("ln_1"), x, b.Epsilon), mask))
-	h := Linear(w.At("mlp.c_fc"), LayerNorm(w.At("ln_2"), x, b.Epsilon))
-	return Add(x, Linear(w.At("mlp.c_proj"), b.Activation.Apply(h)))
+	return Add(x, b.mlp(w.At("mlp"), LayerNorm(w.At("ln_2"), x, b.Epsilon)))
+}
+
+// Repeat applies the blocks 0..layers-1 of w, transformer.resblocks.N. tap sees
+// what each returns as TOWER.block.N.
+func (b Block) Repeat(layers int, w Weights, x, mask *Node, tap Tap, tower string) *Node {
+	for i := range layers {
+		x = b.Forward(w.At("transformer.resblocks.%d", i), x, mask)
+		tap.See(x, "%s.block.%d", tower, i)
+	}
+	return x
 }
 
 func (b Block) attention(w Weights, x, mask *Node) *Node {
 	g := x.Graph()
 	batch, tokens, width := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
 	head := width / b.Heads
-	qkv := nn.Dense(x, w.Node(g, "in_proj_weight"), w.Node(g, "in_proj_bias"), compute.DenseLayoutOutputsInput)
+	var bias *Node
+	if b.SubNorm {
+		q := w.Node(g, "q_proj.bias")
+		bias = Concatenate([]*Node{q, ZerosLike(q), w.Node(g, "v_proj.bias")}, 0)
+	} else {
+		bias = w.Node(g, "in_proj_bias")
+	}
+	qkv := Dense(x, w.Node(g, "in_proj_weight"), bias)
 	// [3, batch, heads, tokens, head]: one transpose brings all three into the
-	// layout in which the products below need none.
+	// layout in which the products of attend need none.
 	qkv = TransposeAllAxes(Reshape(qkv, batch, tokens, 3, b.Heads, head), 2, 0, 3, 1, 4)
 	part := func(i int) *Node {
 		return Reshape(Slice(qkv, AxisElem(i)), batch*b.Heads, tokens, head)
 	}
-	q, k, v := MulScalar(part(0), 1/math.Sqrt(float64(head))), part(1), part(2)
-	scores := DotGeneral(q, []int{2}, []int{0}, k, []int{2}, []int{0}) // [batch·heads, tokens, tokens]
-	if mask != nil {
-		scores = Where(BroadcastToDims(InsertAxes(mask, 0), batch*b.Heads, tokens, tokens), scores, MulScalar(OnesLike(scores), -1e9))
+	q, k, v := part(0), part(1), part(2)
+	if b.Rotary != nil {
+		q, k = b.Rotary.turn(q), b.Rotary.turn(k)
 	}
-	y := DotGeneral(Softmax(scores, -1), []int{2}, []int{0}, v, []int{1}, []int{0}) // [batch·heads, tokens, head]
-	y = TransposeAllAxes(Reshape(y, batch, b.Heads, tokens, head), 0, 2, 1, 3)
-	return Linear(w.At("out_proj"), Reshape(y, batch, tokens, width))
+	y := joinHeads(attend(q, k, v, mask), b.Heads)
+	if b.SubNorm {
+		y = LayerNorm(w.At("norm"), y, b.Epsilon)
+	}
+	return Linear(w.At("out_proj"), y)
+}
+
+func (b Block) mlp(w Weights, x *Node) *Node {
+	if b.SubNorm {
+		h := Mul(b.Activation.Apply(Linear(w.At("c_gate"), x)), Linear(w.At("c_fc"), x))
+		return Linear(w.At("c_proj"), LayerNorm(w.At("norm"), h, b.Epsilon))
+	}
+	return MLP(w, x, b.Activation)
+}
+
+// MLP is c_proj(activation(c_fc(x))).
+func MLP(w Weights, x *Node, a Activation) *Node {
+	return Linear(w.At("c_proj"), a.Apply(Linear(w.At("c_fc"), x)))
+}
+
+// attend is softmax(q·kᵀ/√head)·v of each head: q [batch·heads, queries, head],
+// k, v [batch·heads, keys, head] -> [batch·heads, queries, head]. mask is
+// [queries, keys], [batch, queries, keys] or nil.
+func attend(q, k, v, mask *Node) *Node {
+	rows, queries, head := q.Shape().Dim(0), q.Shape().Dim(1), q.Shape().Dim(2)
+	keys := k.Shape().Dim(1)
+	q = MulScalar(q, 1/math.Sqrt(float64(head)))
+	scores := DotGeneral(q, []int{2}, []int{0}, k, []int{2}, []int{0})
+	if mask != nil {
+		batch := 1
+		if mask.Rank() == 3 {
+			batch = mask.Shape().Dim(0)
+		}
+		mask = BroadcastToDims(Reshape(mask, batch, 1, queries, keys), batch, rows/batch, queries, keys)
+		scores = Where(Reshape(mask, rows, queries, keys), scores, MulScalar(OnesLike(scores), -1e9))
+	}
+	return DotGeneral(Softmax(scores, -1), []int{2}, []int{0}, v, []int{1}, []int{0})
+}
+
+// joinHeads turns [batch·heads, tokens, head] into [batch, tokens, width].
+func joinHeads(y *Node, heads int) *Node {
+	batch, tokens, head := y.Shape().Dim(0)/heads, y.Shape().Dim(1), y.Shape().Dim(2)
+	y = TransposeAllAxes(Reshape(y, batch, heads, tokens, head), 0, 2, 1, 3)
+	return Reshape(y, batch, tokens, heads*head)
+}
+
+// Pool lets queries read every row's tokens: queries [n, width], the same for
+// all rows, keys and values [batch, tokens, width], all projected already ->
+// [batch, n, width], which is not yet.
+func Pool(heads int, queries, keys, values *Node) *Node {
+	batch, tokens, width := keys.Shape().Dim(0), keys.Shape().Dim(1), keys.Shape().Dim(2)
+	n, head := queries.Shape().Dim(0), width/heads
+	q := TransposeAllAxes(Reshape(queries, 1, n, heads, head), 0, 2, 1, 3)
+	q = Reshape(BroadcastToDims(q, batch, heads, n, head), batch*heads, n, head)
+	split := func(x *Node) *Node {
+		return Reshape(TransposeAllAxes(Reshape(x, batch, tokens, heads, head), 0, 2, 1, 3), batch*heads, tokens, head)
+	}
+	return joinHeads(attend(q, split(keys), split(values), nil), heads)
 }
 
 // LayerNorm normalises the last axis of x and applies weight and bias.
@@ -97,28 +151,10 @@ func LayerNorm(w Weights, x *Node, epsilon float64) *Node {
 // Linear is x·weightᵀ + bias on the last axis of x, weight [out, in] as PyTorch stores it.
 func Linear(w Weights, x *Node) *Node {
 	g := x.Graph()
-	return nn.Dense(x, w.Node(g, "weight"), w.Node(g, "bias"), compute.DenseLayoutOutputsInput)
+	return Dense(x, w.Node(g, "weight"), w.Node(g, "bias"))
 }
 
-// CausalMask is [tokens, tokens], true where key <= query.
-func CausalMask(g *Graph, tokens int) *Node {
-	return LowerTriangular(g, tokens)
-}
-
-// SelectToken returns x[i, at[i]] for every row i: x [batch, tokens, width],
-// at int32 [batch] -> [batch, width].
-func SelectToken(x, at *Node) *Node {
-	pick := OneHot(at, x.Shape().Dim(1), x.DType()) // [batch, tokens]
-	return Reshape(DotGeneral(InsertAxes(pick, 1), []int{2}, []int{0}, x, []int{1}, []int{0}), x.Shape().Dim(0), x.Shape().Dim(2))
-}
-
-// Patches cuts pixels [batch, channels, height, width] into rows of
-// patch×patch squares: [batch, squares, channels·patch·patch], the order in
-// which a convolution weight [out, channels, patch, patch] is stored.
-func Patches(pixels *Node, patch int) *Node {
-	d := pixels.Shape().Dimensions
-	batch, channels, rows, columns := d[0], d[1], d[2]/patch, d[3]/patch
-	x := Reshape(pixels, batch, channels, rows, patch, columns, patch)
-	x = TransposeAllAxes(x, 0, 2, 4, 1, 3, 5)
-	return Reshape(x, batch, rows*columns, channels*patch*patch)
+// Dense is Linear with the weight [out, in] and the bias [out] given.
+func Dense(x, weight, bias *Node) *Node {
+	return nn.Dense(x, weight, bias, compute.DenseLayoutOutputsInput)
 }

@@ -1,6 +1,7 @@
 // Package transformer holds the graph blocks that the towers of every model
-// family are built of: pre-norm residual blocks with multi-head attention, and
-// access to named weights.
+// family are built of: pre-norm residual blocks with multi-head attention, the
+// tokens they start from and the poolings they end with, and lists of and access
+// to named weights.
 package transformer
 
 import (
@@ -25,6 +26,11 @@ func NewWeights(store *model.Store) Weights { return Weights{store: store} }
 // prefix and a dot.
 func (w Weights) At(format string, args ...any) Weights {
 	return Weights{w.store, w.prefix + fmt.Sprintf(format, args...) + "."}
+}
+
+// Has reports whether the model has a weight of that name.
+func (w Weights) Has(name string) bool {
+	return w.store.GetVariable("/"+w.prefix+name) != nil
 }
 
 // Node returns the weight's value in g. Graph-building code panics; a weight
