@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -56,47 +57,43 @@ func locate(ref Ref, pins map[string]Pin) (place, error) {
 		}
 	}
 	at.dir = f.snapshot(at.commit)
-	size := func(name string) (int64, bool) {
-		info, err := os.Stat(filepath.Join(at.dir, name))
-		return sizeOf(info, err)
-	}
 	names := slices.Collect(maps.Keys(pin.Files))
 	if !at.pinned {
-		if names, err = filesIn(at.dir, func(name string) bool { _, ok := size(name); return ok }); err != nil {
+		if names, err = Files(os.DirFS(at.dir)); err != nil {
 			return at, nil // not whole, or no checkpoint
 		}
 	}
 	at.here = len(names) > 0
 	for _, name := range names {
-		n, ok := size(name)
-		if !ok || at.pinned && n != pin.Files[name].Size {
+		info, err := os.Stat(filepath.Join(at.dir, name))
+		if err != nil || !info.Mode().IsRegular() || at.pinned && info.Size() != pin.Files[name].Size {
 			at.here = false
 			continue
 		}
-		at.bytes += n
+		at.bytes += info.Size()
 	}
 	return at, nil
 }
 
-func sizeOf(info os.FileInfo, err error) (int64, bool) {
-	if err != nil || !info.Mode().IsRegular() {
-		return 0, false
-	}
-	return info.Size(), true
-}
-
-// filesIn lists the checkpoint of a folder, shards included.
-func filesIn(dir string, has func(string) bool) ([]string, error) {
-	names, weights, err := choose(has)
+// Files lists the files that make up the checkpoint in a folder: what describes
+// it, its tokenizer and its weights, all shards of them whether there or not.
+func Files(folder fs.FS) ([]string, error) {
+	names, weights, err := choose(func(name string) bool {
+		info, err := fs.Stat(folder, name)
+		return err == nil && info.Mode().IsRegular()
+	})
 	if err != nil || !strings.HasSuffix(weights, indexSuffix) {
 		return names, err
 	}
-	data, err := os.ReadFile(filepath.Join(dir, weights))
+	data, err := fs.ReadFile(folder, weights)
 	if err != nil {
 		return nil, err
 	}
 	shards, err := parseIndex(data)
-	return append(names, shards...), err
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", weights, err)
+	}
+	return append(names, shards...), nil
 }
 
 // Status is a model's state on this machine.

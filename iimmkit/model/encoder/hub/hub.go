@@ -11,10 +11,14 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 )
+
+// ErrName is wrapped by errors about a name that cannot be one of the hub's.
+var ErrName = errors.New("not a model of the hub")
 
 // defaultRevision is the branch of a repository that is meant without @.
 const defaultRevision = "main"
@@ -60,10 +64,10 @@ func Parse(name string) (Ref, bool, error) {
 	}
 	// "--" would make two repositories of one cache folder.
 	if !repository.MatchString(repo) || strings.Contains(repo, "--") || strings.Contains(repo, "..") || strings.HasSuffix(repo, ".git") {
-		return Ref{}, true, fmt.Errorf("model %q: hf: is followed by OWNER/REPO, then perhaps @REVISION", name)
+		return Ref{}, true, fmt.Errorf("%q is %w: hf: is followed by OWNER/REPO, then perhaps @REVISION", name, ErrName)
 	}
 	if !revision.MatchString(rev) || strings.Contains(rev, "..") || strings.HasSuffix(rev, ".lock") {
-		return Ref{}, true, fmt.Errorf("model %q: %q is no branch, tag or commit", name, rev)
+		return Ref{}, true, fmt.Errorf("%q is %w: %q is no branch, tag or commit", name, ErrName, rev)
 	}
 	return Ref{name, repo, rev}, true, nil
 }
@@ -76,7 +80,7 @@ func known(name string) (Ref, error) {
 		for _, e := range catalogue {
 			names = append(names, e.Name)
 		}
-		err = fmt.Errorf("no model %q on the hub: give one of %s, or hf:OWNER/REPO", name, strings.Join(names, ", "))
+		err = fmt.Errorf("%q is %w: give one of %s, or hf:OWNER/REPO", name, ErrName, strings.Join(names, ", "))
 	}
 	return ref, err
 }

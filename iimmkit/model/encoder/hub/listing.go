@@ -49,9 +49,15 @@ func choose(has func(name string) bool) (names []string, weights string, err err
 	if !openCLIP && !has("config.json") {
 		return nil, "", fmt.Errorf("neither open_clip_config.json nor config.json is there: no checkpoint of a dual encoder")
 	}
-	candidates := []string{"model.safetensors", "model.safetensors" + indexSuffix, "pytorch_model.bin"}
+	stems := []string{""}
 	if openCLIP {
-		candidates = append([]string{"open_clip_model.safetensors", "open_clip_model.safetensors" + indexSuffix, "open_clip_pytorch_model.bin"}, candidates...)
+		stems = []string{"open_clip_", ""}
+	}
+	var candidates []string
+	for _, stem := range stems {
+		for _, file := range []string{"model.safetensors", "pytorch_model.bin"} {
+			candidates = append(candidates, stem+file, stem+file+indexSuffix)
+		}
 	}
 	for _, name := range candidates {
 		if has(name) {
