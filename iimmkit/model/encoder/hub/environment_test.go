@@ -92,7 +92,7 @@ func TestBusyHubIsWaitedForAndSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFiles(t, f.Dir, r, "README.md", "pytorch_model.bin")
-	if d := time.Since(begin); d < 2*time.Second || len(notes) != 2 || !strings.Contains(notes[0], http.StatusText(429)) {
+	if d := time.Since(begin); d < 2*time.Second || len(notes) != 2 || !strings.Contains(notes[0], http.StatusText(http.StatusTooManyRequests)) {
 		t.Errorf("waited %v, said %q", d, notes)
 	}
 }

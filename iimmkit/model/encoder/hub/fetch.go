@@ -2,8 +2,10 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -243,7 +245,8 @@ type Pinning struct {
 // Repin looks up the commits that the models' revisions have now and the
 // checksums of their files, without fetching weights, and writes them into the
 // lock file at path, "" for the user's. What could not be looked up stays as it
-// is and carries its error.
+// is and carries its error; a hub that cannot be reached at all is not tried for
+// every model.
 func Repin(ctx context.Context, path string, names []string, opts Options) ([]Pinning, error) {
 	if err := offline(); err != nil {
 		return nil, err
@@ -267,6 +270,7 @@ func Repin(ctx context.Context, path string, names []string, opts Options) ([]Pi
 		refs = append(refs, ref)
 	}
 	c := client(opts.Note)
+	var unreachable net.Error
 	var list []Pinning
 	fresh := map[string]Pin{}
 	for _, ref := range refs {
@@ -282,6 +286,9 @@ func Repin(ctx context.Context, path string, names []string, opts Options) ([]Pi
 		if ctx.Err() != nil {
 			return list, context.Cause(ctx)
 		}
+		if errors.As(err, &unreachable) {
+			return list, errors.Join(err, record(path, fresh))
+		}
 		if err != nil {
 			p.Error = err.Error()
 		} else {
@@ -289,9 +296,6 @@ func Repin(ctx context.Context, path string, names []string, opts Options) ([]Pi
 			p.Commit, p.Files, p.Bytes = now.Commit, len(now.Files), now.bytes()
 		}
 		list = append(list, p)
-	}
-	if len(fresh) == 0 {
-		return list, nil
 	}
 	return list, record(path, fresh)
 }

@@ -196,6 +196,9 @@ func readLock(path string) (Lock, error) {
 
 // record writes pins into a lock file, leaving its other entries as they are.
 func record(path string, pins map[string]Pin) error {
+	if len(pins) == 0 {
+		return nil
+	}
 	unlock, err := store.Lock(path + ".lock")
 	for deadline := time.Now().Add(10 * time.Second); errors.Is(err, store.ErrLocked) && time.Now().Before(deadline); {
 		time.Sleep(20 * time.Millisecond) // another process writes a few kilobytes

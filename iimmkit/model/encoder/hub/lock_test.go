@@ -28,7 +28,7 @@ func TestPinFetchesNoWeights(t *testing.T) {
 	if err != nil || len(l.Models) != 1 || l.Models[repository+"@main"].Files["model.safetensors"].SHA256 != hubtest.SHA256(r.Files["model.safetensors"]) {
 		t.Errorf("%+v, %v", l, err)
 	}
-	if list, err = hub.Repin(t.Context(), "", []string{name}, hub.Options{}); err != nil {
+	if _, err = hub.Repin(t.Context(), "", []string{name}, hub.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	f := fetched(t, name)
@@ -92,4 +92,14 @@ func FuzzLock(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestPinDoesNotTryAHubThatIsNotThereForEveryModel(t *testing.T) {
+	serve(t)
+	t.Setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+	var notes []string
+	list, err := hub.Repin(t.Context(), "", []string{name, "clip-b-16", "clip-l-14"}, hub.Options{Note: func(n string) { notes = append(notes, n) }})
+	if err == nil || !strings.Contains(err.Error(), "refused") || len(list) != 0 || len(notes) != fetch.Default.Attempts-1 {
+		t.Errorf("%+v, %v after %d notes", list, err, len(notes))
+	}
 }

@@ -46,6 +46,7 @@ def pixels(images, size, squash, mean, std):
 
 
 def token_ids(folder, prompts, context, pad):
+    """Rows of context ids; a longer caption is cut before its end token."""
     t = tokenizers.Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
     t.enable_truncation(context)
     t.enable_padding(length=context, pad_id=pad)
@@ -81,16 +82,20 @@ def with_open_clip(folder, images, prompts):
 
     config = read(folder, "open_clip_config.json")
     cfg, pre = config["model_cfg"], config.get("preprocess_cfg", {})
-    names = [n for n in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors") if os.path.exists(os.path.join(folder, n))]
+    weights = next(n for n in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors") if os.path.exists(os.path.join(folder, n)))
     name = "self-test"
     open_clip.factory._MODEL_CONFIGS[name] = cfg
-    model = open_clip.create_model(name, pretrained=os.path.join(folder, names[0]), precision="fp32", load_weights=True).eval()
-    x = pixels(images, model.visual.image_size[0] if isinstance(model.visual.image_size, tuple) else model.visual.image_size,
-               pre.get("resize_mode") == "squash", pre.get("mean", OPENAI_MEAN), pre.get("std", OPENAI_STD))
+    model = open_clip.create_model(name, pretrained=os.path.join(folder, weights), precision="fp32", load_weights=True).eval()
+    size = model.visual.image_size
+    size = size[0] if isinstance(size, (tuple, list)) else size
+    x = pixels(images, size, pre.get("resize_mode") == "squash", pre.get("mean", OPENAI_MEAN), pre.get("std", OPENAI_STD))
     text = cfg["text_cfg"]
     context = text.get("context_length", 77)
     siglip = cfg.get("init_logit_bias") is not None
-    ids = token_ids(folder, prompts, context, 1 if siglip else 0)
+    if os.path.exists(os.path.join(folder, "tokenizer.json")):
+        ids = token_ids(folder, prompts, context, 1 if siglip else 0)
+    else:
+        ids = open_clip.SimpleTokenizer(context_length=context)(prompts)
     return model.encode_image(x), model.encode_text(ids), f"open_clip {open_clip.__version__}"
 
 
@@ -112,7 +117,7 @@ def main():
     folder = inputs["dir"]
     for name, want in inputs["files"].items():
         with open(os.path.join(folder, name), "rb") as f:
-            got = hashlib.file_digest(f, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else hashlib.sha256(f.read()).hexdigest()
+            got = hashlib.sha256(f.read()).hexdigest()
         if got != want:
             sys.exit(f"{name} in {folder} is not the file that inputs.json was made for")
     images = [Image.frombytes("RGB", (p["width"], p["height"]), base64.b64decode(p["rgb"])) for p in inputs["pictures"]]
