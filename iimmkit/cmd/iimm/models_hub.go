@@ -190,8 +190,8 @@ func fetchModel(ctx context.Context, s *streams, name string, asJSON bool) error
 	if f.Unverified {
 		s.warnf("%s is in the cache, but nobody recorded its checksums, and without a network they cannot be looked up", name)
 	}
-	if _, ok := f.Files["tokenizer.json"]; !ok && !f.Unverified {
-		s.warnf("%s brings no tokenizer.json", name)
+	if !f.Unverified && !f.Has("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model") {
+		s.warnf("%s brings no tokenizer: its captions may not be readable", name)
 	}
 	if asJSON {
 		return s.json(struct {

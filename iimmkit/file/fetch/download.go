@@ -273,16 +273,26 @@ func statusError(resp *http.Response) error {
 	return permanent{err}
 }
 
-// retryAfter is how long the server asks to wait, in seconds or until a date.
+// retryAfter is how long the server asks to wait: Retry-After, in seconds or
+// until a date, else the reset time of a RateLimit field (as Hugging Face sends
+// it: "api";r=0;t=55), which counts only with a refusal.
 func retryAfter(resp *http.Response) time.Duration {
 	asked := resp.Header.Get("Retry-After")
-	if s, err := strconv.ParseUint(asked, 10, 31); err == nil {
-		return time.Duration(s) * time.Second
-	}
 	if t, err := http.ParseTime(asked); err == nil {
 		return max(0, time.Until(t).Round(time.Second))
 	}
-	return 0
+	if asked == "" && resp.StatusCode == http.StatusTooManyRequests {
+		for field := range strings.SplitSeq(resp.Header.Get("RateLimit"), ";") {
+			if t, ok := strings.CutPrefix(strings.TrimSpace(field), "t="); ok {
+				asked = t
+			}
+		}
+	}
+	s, err := strconv.ParseUint(asked, 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(s) * time.Second
 }
 
 // redact removes the address, which may hold a password, from the errors of

@@ -9,7 +9,8 @@ type Entry struct {
 	Repository string `json:"repository"`
 	// OpenCLIP is the name and the tag under which open_clip has the same weights.
 	OpenCLIP string `json:"open_clip"`
-	// Licence as its publishers state it; the model's page decides.
+	// Licence of the publishers' code or model card (OpenAI's page names none);
+	// what the model's page says today decides.
 	Licence string `json:"licence"`
 }
 

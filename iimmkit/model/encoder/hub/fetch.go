@@ -30,7 +30,7 @@ type Fetched struct {
 	Revision   string          `json:"revision"`
 	Commit     string          `json:"commit"`
 	Dir        string          `json:"dir"`
-	Files      map[string]File `json:"files"`
+	Files      map[string]File `json:"files"`            // with their checksums; empty when unverified
 	Bytes      int64           `json:"bytes"`            // of all files
 	Downloaded int64           `json:"downloaded_bytes"` // the part that was not there
 	// Recorded is set when commit and checksums were not known before and are
@@ -40,6 +40,11 @@ type Fetched struct {
 	// Unverified is set when, without a network, files that another program left
 	// were found, whose checksums nobody told.
 	Unverified bool `json:"unverified"`
+}
+
+// Has reports whether one of the names is among the files.
+func (f *Fetched) Has(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { _, ok := f.Files[name]; return ok })
 }
 
 // Fetch makes a model be in Hugging Face's cache and returns where. Files that
@@ -77,7 +82,7 @@ func Fetch(ctx context.Context, name string, opts Options) (*Fetched, error) {
 		if lerr != nil || !at.here {
 			return nil, fmt.Errorf("model %s: %w", name, err)
 		}
-		done.Commit, done.Dir, done.Bytes, done.Unverified = at.commit, at.dir, at.bytes, true
+		done.Commit, done.Dir, done.Bytes, done.Files, done.Unverified = at.commit, at.dir, at.bytes, x.files, true
 		return done, nil
 	}
 	if !x.pin.pinned() {
