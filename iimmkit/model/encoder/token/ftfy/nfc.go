@@ -13,6 +13,9 @@ const maxMarks = 30
 // NFC returns text in normalization form C, whatever the number of marks on a
 // letter.
 func NFC(text string) string {
+	if ascii(text) {
+		return text
+	}
 	run := 0
 	for rest := text; rest != ""; {
 		p := norm.NFD.PropertiesString(rest)
