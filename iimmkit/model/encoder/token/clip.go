@@ -186,7 +186,9 @@ func (b *clipBPE) merge(dst []int32, word string) []int32 {
 	}
 }
 
-// clipPipeline is what Hugging Face's CLIPTokenizer does with a vocabulary.
+// clipPipeline is what Hugging Face's CLIPTokenizer does with a vocabulary. Its
+// library orders combining marks by older Unicode tables: several marks on one
+// letter, one of them added since Unicode 10, can come in another order there.
 func clipPipeline(v clipVocabulary) *pipeline {
 	model := &bpe{ids: v.ids, merges: v.merges, suffix: endOfWord, unknown: v.end, words: newCache()}
 	p := &pipeline{model: model, vocabulary: v.ids, prefix: []int32{v.start}, suffix: []int32{v.end}}

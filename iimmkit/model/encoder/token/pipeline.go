@@ -134,6 +134,19 @@ func (p *pipeline) encode(caption string) []int32 {
 	return ids
 }
 
+// newModel returns the model of a tokenizer.json, and its vocabulary.
+func newModel(o object) (wordModel, map[string]int32, error) {
+	switch o.Type {
+	case "BPE", "": // old files do not say it
+		return newBPE(o.raw)
+	case "Unigram":
+		return newUnigram(o.raw)
+	case "WordPiece":
+		return newWordPiece(o.raw)
+	}
+	return nil, nil, fmt.Errorf("model %q is not supported", o.Type)
+}
+
 // newTemplate returns the tokens that a post-processor puts around a caption.
 func newTemplate(o *object) (prefix, suffix []int32, err error) {
 	if o == nil {
