@@ -7,7 +7,7 @@ import (
 
 func never() bool { return false }
 
-func testVocabulary(t *testing.T) (Vocabulary, *Tokenizer) {
+func testVocabulary(t testing.TB) (Vocabulary, *Tokenizer) {
 	t.Helper()
 	v := BuildVocabulary([]string{"a red circle", "two red circles on a blue background", "a metal surface with pits"}, 1)
 	data, err := v.HF()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode/utf8"
 )
 
 // Vocabulary is the word list of a small WordPiece tokenizer: frequent words
@@ -113,4 +114,55 @@ func (v Vocabulary) HF() ([]byte, error) {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	return append(data, '\n'), nil
+}
+
+// wordPiece takes the longest pieces from the left.
+type wordPiece struct {
+	ids     map[string]int32
+	prefix  string // of pieces that go on with a word
+	unknown int32
+	longest int // characters of a word that is looked at
+}
+
+func newWordPiece(data []byte) (wordModel, map[string]int32, error) {
+	file := struct {
+		Vocab    map[string]int32
+		UnkToken string `json:"unk_token"`
+		Prefix   string `json:"continuing_subword_prefix"`
+		MaxChars int    `json:"max_input_chars_per_word"`
+	}{UnkToken: "[UNK]", Prefix: "##", MaxChars: 100}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, nil, err
+	}
+	unknown, ok := file.Vocab[file.UnkToken]
+	if !ok {
+		return nil, nil, fmt.Errorf("the unknown token %q is not in the vocabulary", file.UnkToken)
+	}
+	return &wordPiece{ids: file.Vocab, prefix: file.Prefix, unknown: unknown, longest: file.MaxChars}, file.Vocab, nil
+}
+
+func (w *wordPiece) encode(dst []int32, word string) []int32 {
+	if utf8.RuneCountInString(word) > w.longest {
+		return append(dst, w.unknown)
+	}
+	first := len(dst)
+	for start := 0; start < len(word); {
+		end, prefix := len(word), ""
+		if start > 0 {
+			prefix = w.prefix
+		}
+		for end > start {
+			if id, ok := w.ids[prefix+word[start:end]]; ok {
+				dst = append(dst, id)
+				break
+			}
+			_, n := utf8.DecodeLastRuneInString(word[start:end])
+			end -= n
+		}
+		if end == start {
+			return append(dst[:first], w.unknown)
+		}
+		start = end
+	}
+	return dst
 }
