@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	"github.com/iimmkit/iimm/iimmkit/model/train"
 )
 
@@ -21,26 +23,48 @@ type pretrainOptions struct {
 }
 
 func newPretrain(s *streams) *cobra.Command {
-	o := &pretrainOptions{recipe: train.DefaultRecipe()}
+	o := &pretrainOptions{}
 	c := &cobra.Command{
 		Use:   "pretrain --out DIR",
-		Short: "Train the small dual encoder on the synthetic world",
-		Long: `Trains micro-clip, the model that the program carries, from random weights with
-the symmetric contrastive loss on drawn pictures and their captions. The default
-recipe takes about 15 minutes with XLA CPU on two cores.`,
-		Example: "  iimm pretrain --out /tmp/micro --backend xla:cpu\n  iimm pretrain --out /tmp/tiny --pairs 2000 --steps 100",
+		Short: "Train a small dual encoder on the synthetic world",
+		Long: `Trains a micro model, such as the program carries, from random weights on drawn
+pictures and their captions, with the objective of its family: CLIP's symmetric
+contrastive loss, or SigLIP's sigmoid loss. The default recipe takes about
+15 minutes with XLA CPU on two idle cores. Started again with the same --out
+after whatever stopped it, the command goes on where it was.`,
+		Example: "  iimm pretrain --family clip --out /tmp/micro --backend xla:cpu\n  iimm pretrain --family siglip --out /tmp/tiny --pairs 2000 --steps 100",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), s) },
 	}
-	f, r := c.Flags(), &o.recipe
+	f := c.Flags()
+	var changed train.Recipe
+	f.StringVar(&changed.Family, "family", "clip", strings.Join(encoder.Families(), ", "))
 	f.StringVar(&o.out, "out", "", "folder for the checkpoint")
 	f.StringVar(&o.backend, "backend", "", "go, xla:cpu, xla:cuda or auto (default auto)")
-	f.Uint64Var(&r.Seed, "seed", r.Seed, "of weights, pictures and order")
-	f.IntVar(&r.Pairs, "pairs", r.Pairs, "pictures to draw, each with three captions")
-	f.IntVar(&r.Steps, "steps", r.Steps, "training steps")
-	f.IntVar(&r.Batch, "batch", r.Batch, "pairs a step")
-	f.Float64Var(&r.Rate, "lr", r.Rate, "peak learning rate")
+	f.Uint64Var(&changed.Seed, "seed", 0, "of weights, pictures and order")
+	f.IntVar(&changed.Pairs, "pairs", 0, "pictures to draw, each with three captions (default the family's recipe)")
+	f.IntVar(&changed.Steps, "steps", 0, "training steps (default the recipe's)")
+	f.IntVar(&changed.Batch, "batch", 0, "pairs a step (default the recipe's)")
+	f.Float64Var(&changed.Rate, "lr", 0, "peak learning rate (default the recipe's)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		r, err := train.DefaultRecipe(changed.Family)
+		if err != nil {
+			return usageError{err}
+		}
+		for name, set := range map[string]func(){
+			"seed":  func() { r.Seed = changed.Seed },
+			"pairs": func() { r.Pairs = changed.Pairs },
+			"steps": func() { r.Steps = changed.Steps },
+			"batch": func() { r.Batch = changed.Batch },
+			"lr":    func() { r.Rate = changed.Rate },
+		} {
+			if f.Changed(name) {
+				set()
+			}
+		}
+		o.recipe = r
+		return o.run(c.Context(), s)
+	}
 	return c
 }
 
@@ -60,7 +84,7 @@ func (o *pretrainOptions) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	card, err := p.SaveWithCard(ctx, o.out, "micro-clip", o.recipe, backend.Name(b), s.progress())
+	card, err := p.SaveWithCard(ctx, o.out, "micro-"+o.recipe.Family, o.recipe, backend.Name(b), s.progress())
 	if err != nil {
 		return err
 	}

@@ -18,15 +18,21 @@ func BenchmarkStep(b *testing.B) {
 			if err != nil {
 				b.Skip(err)
 			}
-			r := DefaultRecipe()
-			r.Pairs, r.Batch = 320, 32
-			data := drawWorld(r, progress.Discard)
-			r.Shape.VocabSize = len(data.vocabulary.Words)
-			e, err := newRandom(engine, r.Shape, 0, data.vocabulary)
+			r, err := DefaultRecipe("clip")
 			if err != nil {
 				b.Fatal(err)
 			}
-			step, err := contrastiveStep(e, r)
+			r.Pairs, r.Batch = 320, 32
+			data := drawWorld(r, progress.Discard)
+			shape, err := r.shape(len(data.vocabulary.Words))
+			if err != nil {
+				b.Fatal(err)
+			}
+			e, err := newRandom(engine, shape, 0, data.vocabulary)
+			if err != nil {
+				b.Fatal(err)
+			}
+			step, err := pretrainingStep(e, r)
 			if err != nil {
 				b.Fatal(err)
 			}

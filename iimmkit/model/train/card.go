@@ -133,9 +133,10 @@ func ZeroShot(ctx context.Context, e *encoder.Encoder, task *datasets.Task) (*ev
 func (c *Card) Markdown() string {
 	var s strings.Builder
 	r := c.Recipe
+	f := microFamilies[r.Family]
 	fmt.Fprintf(&s, `# %s
 
-A dual encoder in the style of CLIP for pictures of %d x %d pixels, trained from random weights on the synthetic world
+A dual encoder in the style of %s for pictures of %d x %d pixels, trained from random weights on the synthetic world
 of package `+"`datasets/world`"+` and on nothing else. It exists so that learning and forgetting can be measured
 anywhere in minutes; it knows nothing of photographs. Licence: Apache-2.0.
 
@@ -146,19 +147,19 @@ anywhere in minutes; it knows nothing of photographs. Licence: Apache-2.0.
 | text tower | width %d, %d layers, %d heads, context %d, own WordPiece vocabulary |
 | embedding | %d dimensions |
 | pictures | %d drawn with seed %d, 3 captions each |
-| training | %d steps of %d, AdamW, peak learning rate %g, weight decay %g, cosine with %d warm-up steps |
+| training | %d steps of %d, %s loss, AdamW, peak learning rate %g, weight decay %g, cosine with %d warm-up steps |
 | backend, time | %s, %.0f s |
 | stored as | float16, hash %s |
 
-Tensors are in the layout of Hugging Face's `+"`CLIPModel`"+`. All numbers are also in `+"`model_card.json`"+`.
+Tensors are in the layout of %s. All numbers are also in `+"`model_card.json`"+`.
 
 ## Loss
 
 | step | training loss | held-out loss | recall@1 of %d |
 |---|---|---|---|
-`, c.Name, r.Shape.ImageSize, r.Shape.ImageSize, c.Parameters, r.Shape.PatchSize, r.Shape.Vision.Width, r.Shape.Vision.Layers,
+`, c.Name, f.style, r.Shape.ImageSize, r.Shape.ImageSize, c.Parameters, r.Shape.PatchSize, r.Shape.Vision.Width, r.Shape.Vision.Layers,
 		r.Shape.Vision.Heads, r.Shape.Text.Width, r.Shape.Text.Layers, r.Shape.Text.Heads, r.Shape.ContextLength, r.Shape.EmbedDim,
-		r.Pairs, r.Seed, r.Steps, r.Batch, r.Rate, r.WeightDecay, r.Warmup, c.Backend, c.Seconds, c.Hash, validationBatch)
+		r.Pairs, r.Seed, r.Steps, r.Batch, f.objective.name, r.Rate, r.WeightDecay, r.Warmup, c.Backend, c.Seconds, c.Hash, f.Saves, validationBatch)
 	for _, p := range c.Curve {
 		fmt.Fprintf(&s, "| %d | %.3f | %.3f | %.3f |\n", p.Step, p.Loss, p.ValidationLoss, p.Recall1)
 	}

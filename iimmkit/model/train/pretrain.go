@@ -21,43 +21,10 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/clip"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/family"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/token"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
 )
-
-// Recipe is everything that determines a pretrained micro model.
-type Recipe struct {
-	Shape       clip.Config `json:"shape"` // VocabSize and EndToken follow from the captions
-	Seed        uint64      `json:"seed"`
-	Pairs       int         `json:"pairs"` // pictures, each with world.CaptionsPerImage captions
-	Steps       int         `json:"steps"`
-	Batch       int         `json:"batch"`
-	Rate        float64     `json:"learning_rate"`
-	Warmup      int         `json:"warmup_steps"`
-	WeightDecay float64     `json:"weight_decay"`
-	Beta2       float64     `json:"beta2"`
-	ClipNorm    float64     `json:"clip_norm"`
-	Spell       float64     `json:"spell"`     // share of words that are spelled in letters
-	Shift       int         `json:"shift"`     // pictures are moved by up to so many pixels
-	MinCount    int         `json:"min_count"` // of a word in the captions to be in the vocabulary
-}
-
-// DefaultRecipe is the recipe of the shipped micro-clip, whose card has the
-// vocabulary size that followed from it.
-func DefaultRecipe() Recipe {
-	return Recipe{
-		Shape: clip.Config{
-			EmbedDim: 64, ImageSize: world.Size, PatchSize: 8, ContextLength: 24,
-			Vision:     transformer.Tower{Width: 96, Layers: 4, Heads: 4, MLPWidth: 384},
-			Text:       transformer.Tower{Width: 64, Layers: 2, Heads: 4, MLPWidth: 256},
-			Activation: transformer.QuickGELU, Epsilon: 1e-5, EndToken: -1,
-		},
-		Pairs: 200_000, Steps: 4000, Batch: 256, Rate: 1.2e-3, Warmup: 200, WeightDecay: .05, Beta2: .98,
-		ClipNorm: 1, Spell: .06, Shift: 2, MinCount: 20,
-	}
-}
 
 // CurvePoint is one measurement during pretraining. Losses are in nats; Recall1
 // is the share of held-out pictures whose caption comes first among 256.
@@ -87,7 +54,8 @@ const (
 )
 
 // Pretrain trains a dual encoder from random weights on the synthetic world
-// with the symmetric contrastive loss of CLIP (Radford et al., 2021). The
+// with its family's objective: the symmetric contrastive loss of CLIP (Radford
+// et al., 2021), or SigLIP's sigmoid loss (Zhai et al., 2023). The
 // result is a function of the recipe and the backend. With a resume file, the
 // state is kept there every few hundred steps, and a run that was cut off goes
 // on from it to the same result; the file is removed at the end.
@@ -95,12 +63,15 @@ func Pretrain(ctx context.Context, b compute.Backend, r Recipe, resume string, r
 	start := time.Now()
 	point := resumePoint{Recipe: r, Backend: backend.Name(b)}
 	data := drawWorld(r, report)
-	r.Shape.VocabSize = len(data.vocabulary.Words)
-	e, err := newRandom(b, r.Shape, r.Seed, data.vocabulary)
+	shape, err := r.shape(len(data.vocabulary.Words))
 	if err != nil {
 		return nil, err
 	}
-	step, err := contrastiveStep(e, r)
+	e, err := newRandom(b, shape, r.Seed, data.vocabulary)
+	if err != nil {
+		return nil, err
+	}
+	step, err := pretrainingStep(e, r)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +100,7 @@ func Pretrain(ctx context.Context, b compute.Backend, r Recipe, resume string, r
 		}
 	}()
 	var mean float64
-	every := max(1, min(250, r.Steps/10))
+	every := max(1, min(250, r.Steps/4))
 	for t := from; t < r.Steps; t++ {
 		in, ok := <-batches
 		if !ok || ctx.Err() != nil {
@@ -143,7 +114,7 @@ func Pretrain(ctx context.Context, b compute.Backend, r Recipe, resume string, r
 		}
 		mean += (loss - mean) / float64(t%every+1)
 		if (t+1)%every == 0 || t+1 == r.Steps {
-			p, err := data.validate(e)
+			p, err := data.validate(e, objectiveOf(r.Family))
 			if err != nil {
 				return nil, err
 			}
@@ -169,9 +140,9 @@ func Pretrain(ctx context.Context, b compute.Backend, r Recipe, resume string, r
 	return &Pretrained{Encoder: e, Curve: point.Curve, Seconds: point.Seconds + time.Since(start).Seconds()}, nil
 }
 
-// newRandom returns an encoder with open_clip's random initial weights. Each
+// newRandom returns an encoder with its family's random initial weights. Each
 // weight has its own stream, so that the order of weights does not matter.
-func newRandom(b compute.Backend, shape clip.Config, seed uint64, v token.Vocabulary) (*encoder.Encoder, error) {
+func newRandom(b compute.Backend, shape family.Shape, seed uint64, v token.Vocabulary) (*encoder.Encoder, error) {
 	weights := map[string]checkpoint.Weight{}
 	for _, p := range shape.Params() {
 		h := fnv.New64a()
@@ -194,7 +165,7 @@ func newRandom(b compute.Backend, shape clip.Config, seed uint64, v token.Vocabu
 	return encoder.New(b, shape, worldPreprocess, weights, tokenizer)
 }
 
-func contrastiveStep(e *encoder.Encoder, r Recipe) (*Step, error) {
+func pretrainingStep(e *encoder.Encoder, r Recipe) (*Step, error) {
 	var vars []*model.Variable
 	for _, name := range e.WeightNames() {
 		vars = append(vars, e.Weight(name))
@@ -212,24 +183,8 @@ func contrastiveStep(e *encoder.Encoder, r Recipe) (*Step, error) {
 	}, func(g *Graph, in []*Node) *Node {
 		images := L2Normalize(e.Network().ImageFeatures(g, in[0]), -1)
 		texts := L2Normalize(e.Network().TextFeatures(g, in[1]), -1)
-		return Contrastive(images, texts, e.Network().LogitScale(g))
+		return objectiveOf(r.Family).graph(images, texts, e.Network().LogitScale(g), e.Network().LogitBias(g))
 	})
-}
-
-// Contrastive is the symmetric contrastive loss of n pairs of unit rows
-// images, texts [n, d]: the mean of the cross-entropies of each image over all
-// texts and of each text over all images. scale multiplies the cosines.
-func Contrastive(images, texts, scale *Node) *Node {
-	logits := Mul(DotGeneral(images, []int{1}, nil, texts, []int{1}, nil), scale) // [images, texts]
-	n := logits.Shape().Dim(0)
-	right := ReduceAllSum(Mul(images, texts)) // of the cosines of the pairs
-	total := Add(ReduceAllSum(logSumExp(logits, 1)), ReduceAllSum(logSumExp(logits, 0)))
-	return DivScalar(Sub(total, MulScalar(Mul(right, scale), 2)), 2*float64(n))
-}
-
-func logSumExp(x *Node, axis int) *Node {
-	most := StopGradient(ReduceAndKeep(x, ReduceMax, axis))
-	return Add(Log(ReduceAndKeep(Exp(Sub(x, most)), ReduceSum, axis)), most)
 }
 
 // pairs is the drawn world: packed pictures and token rows.
@@ -324,7 +279,7 @@ func appendPixels(dst []float32, pix []uint8, dx, dy int) []float32 {
 }
 
 // validate measures loss and recall on the held-out pairs.
-func (d *pairs) validate(e *encoder.Encoder) (CurvePoint, error) {
+func (d *pairs) validate(e *encoder.Encoder, o objective) (CurvePoint, error) {
 	images, err := e.ImageFeatures(d.validationPixels)
 	if err != nil {
 		return CurvePoint{}, err
@@ -344,43 +299,16 @@ func (d *pairs) validate(e *encoder.Encoder) (CurvePoint, error) {
 	if err != nil {
 		return CurvePoint{}, err
 	}
+	bias, err := e.LogitBias()
+	if err != nil {
+		return CurvePoint{}, err
+	}
 	p := CurvePoint{LogitScale: scale}
 	const n = validationBatch
 	for at := 0; at < validationPairs; at += n {
-		loss, first := pairLoss(images[at*dim:(at+n)*dim], texts[at*dim:(at+n)*dim], dim, scale)
-		p.ValidationLoss += loss * n / validationPairs
-		p.Recall1 += float64(first) / validationPairs
+		logits := pairLogits(images[at*dim:(at+n)*dim], texts[at*dim:(at+n)*dim], dim, scale, bias)
+		p.ValidationLoss += o.plain(logits, n) * n / validationPairs
+		p.Recall1 += float64(firstPlaces(logits, n)) / validationPairs
 	}
 	return p, nil
-}
-
-// pairLoss is Contrastive in plain float64, and the number of images whose own
-// text is the nearest.
-func pairLoss(images, texts []float32, d int, scale float64) (loss float64, first int) {
-	n := len(images) / d
-	logits := make([]float64, n*n)
-	for i := range n {
-		for j := range n {
-			var dot float64
-			for k := range d {
-				dot += float64(images[i*d+k]) * float64(texts[j*d+k])
-			}
-			logits[i*n+j] = scale * dot
-		}
-	}
-	for i := range n {
-		var row, column float64 // sums of exp relative to the own pair
-		best := true
-		own := logits[i*n+i]
-		for j := range n {
-			row += math.Exp(logits[i*n+j] - own)
-			column += math.Exp(logits[j*n+i] - own)
-			best = best && (j == i || logits[i*n+j] < own)
-		}
-		loss += (math.Log(row) + math.Log(column)) / 2 / float64(n)
-		if best {
-			first++
-		}
-	}
-	return loss, first
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 )
 
-func TestContrastiveEqualsThePlainSum(t *testing.T) {
+func TestLossesEqualThePlainSums(t *testing.T) {
 	b, err := backend.Open(backend.Go)
 	if err != nil {
 		t.Fatal(err)
@@ -35,19 +35,78 @@ func TestContrastiveEqualsThePlainSum(t *testing.T) {
 		return x
 	}
 	images, texts := rows(), rows()
-	exec, err := NewExec(b, func(x, y *Node) *Node {
-		return Contrastive(x, y, Scalar(x.Graph(), x.DType(), 30.))
-	})
+	for name, o := range map[string]objective{"contrastive": contrastive, "sigmoid": sigmoid} {
+		for _, bias := range []float64{0, -9.5} {
+			exec, err := NewExec(b, func(x, y *Node) *Node {
+				return o.graph(x, y, Scalar(x.Graph(), x.DType(), 30.), Scalar(x.Graph(), x.DType(), bias))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Call(tensors.FromFlatDataAndDimensions(images, n, d), tensors.FromFlatDataAndDimensions(texts, n, d))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := o.plain(pairLogits(images, texts, d, 30, bias), n)
+			if got := float64(tensors.ToScalar[float32](out[0])); math.Abs(got-want) > 3e-6*math.Max(1, want) {
+				t.Errorf("%s with bias %g: loss %g, want %g", name, bias, got, want)
+			}
+		}
+	}
+}
+
+// The values are those of NumPy in the usual formulas.
+func TestPlainLossesOfALittleTable(t *testing.T) {
+	logits := []float64{2, -1, .5, 0, 1, -2, -.5, .25, 3}
+	if got, want := sigmoidLoss(logits, 3), 1.2987357724983781; math.Abs(got-want) > 1e-12 {
+		t.Errorf("sigmoid loss %v, want %v", got, want)
+	}
+	if got, want := contrastiveLoss(logits, 3), 0.23948596092336527; math.Abs(got-want) > 1e-12 {
+		t.Errorf("contrastive loss %v, want %v", got, want)
+	}
+	if got := firstPlaces(logits, 3); got != 3 {
+		t.Errorf("%d images have their text first, want 3", got)
+	}
+}
+
+// Every family's micro model trains, is kept, and opens to the same features.
+func TestEveryFamilyPretrainsAndOpensAgain(t *testing.T) {
+	b, err := backend.Open(backend.Go)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Call(tensors.FromFlatDataAndDimensions(images, n, d), tensors.FromFlatDataAndDimensions(texts, n, d))
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range encoder.Families() {
+		t.Run(name, func(t *testing.T) {
+			r := tinyRecipe(t, name)
+			p, err := Pretrain(t.Context(), b, r, "", progress.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, last := p.Curve[0], p.Curve[len(p.Curve)-1]
+			if !(last.Loss < first.Loss) {
+				t.Errorf("the loss went from %g to %g", first.Loss, last.Loss)
+			}
+			dir := t.TempDir()
+			if err := p.Encoder.Save(dir, encoder.SaveOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			again, err := encoder.Open(b, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again.Config().Family != name {
+				t.Errorf("family %s became %s", name, again.Config().Family)
+			}
+			captions := []string{"a red circle", "two dots"}
+			x, err1 := p.Encoder.EncodeTexts(captions)
+			y, err2 := again.EncodeTexts(captions)
+			if err1 != nil || err2 != nil || !slices.Equal(x, y) {
+				t.Errorf("other features after saving and opening (%v, %v)", err1, err2)
+			}
+		})
 	}
-	want, _ := pairLoss(images, texts, d, 30)
-	if got := float64(tensors.ToScalar[float32](out[0])); math.Abs(got-want) > 1e-5 {
-		t.Errorf("loss %g, want %g", got, want)
+	if _, err := DefaultRecipe("vit"); err == nil {
+		t.Error("an unknown family has a recipe")
 	}
 }
 
@@ -63,9 +122,16 @@ func TestCosine(t *testing.T) {
 }
 
 // tinyRecipe trains in a second or two.
-func tinyRecipe() Recipe {
-	r := DefaultRecipe()
+func tinyRecipe(t *testing.T, family string) Recipe {
+	t.Helper()
+	r, err := DefaultRecipe(family)
+	if err != nil {
+		t.Fatal(err)
+	}
 	r.Shape.EmbedDim = 8
+	if family == "siglip" {
+		r.Shape.EmbedDim = 16
+	}
 	r.Shape.Vision.Width, r.Shape.Vision.Layers, r.Shape.Vision.Heads, r.Shape.Vision.MLPWidth = 16, 1, 2, 32
 	r.Shape.Text.Width, r.Shape.Text.Layers, r.Shape.Text.Heads, r.Shape.Text.MLPWidth = 16, 1, 2, 32
 	r.Pairs, r.Steps, r.Batch, r.Warmup, r.MinCount = 64, 20, 16, 2, 2
@@ -98,7 +164,7 @@ func TestPretrainingResumesToTheSameWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := tinyRecipe()
+	r := tinyRecipe(t, "clip")
 	whole, err := Pretrain(context.Background(), b, r, "", progress.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +200,7 @@ func TestDivergedTrainingSaysWhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := tinyRecipe()
+	r := tinyRecipe(t, "clip")
 	r.Rate, r.ClipNorm, r.Warmup = 1e30, 0, 0
 	if _, err := Pretrain(context.Background(), b, r, "", progress.Discard); err == nil {
 		t.Error("a learning rate of 1e30 went through")
