@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub"
 	_ "github.com/iimmkit/iimm/iimmkit/model/encoder/micro" // the models the program carries
 	"github.com/iimmkit/iimm/iimmkit/model/train"
 )
@@ -61,29 +59,13 @@ func newModels(s *streams) *cobra.Command {
 	return c
 }
 
-// openModel opens a model by any name that iimm has for it.
-func openModel(b compute.Backend, name string) (*encoder.Encoder, error) {
-	dir, ok, err := hub.Find(name)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return encoder.Open(b, name)
-	}
-	e, err := encoder.Open(b, dir)
-	if err == nil {
-		e.Name = name
-	}
-	return e, err
-}
-
 // describe opens a model on the Go backend, which needs no compilation.
 func describe(name string) (modelInfo, error) {
 	b, err := backend.Open(backend.Go)
 	if err != nil {
 		return modelInfo{}, err
 	}
-	e, err := openModel(b, name)
+	e, err := encoder.Open(b, name)
 	if err != nil {
 		return modelInfo{}, err
 	}

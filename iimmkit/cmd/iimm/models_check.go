@@ -180,7 +180,7 @@ func (o *modelsCheckOptions) check(b compute.Backend, name string) (checkedModel
 	if err != nil {
 		return m, fmt.Errorf("model %s: %w", name, err)
 	}
-	e, err := openModel(b, name)
+	e, err := encoder.Open(b, name)
 	if err != nil {
 		return m, err
 	}

@@ -176,6 +176,9 @@ func (e *Encoder) Embed(ctx context.Context, task *datasets.Task, split string, 
 			Hashes: map[string]string{"model": hash, "task": task.Hash, "captions": embedding.CaptionHash(task.ClassNames, prompts)},
 		},
 	}
+	if e.tokenizer != nil {
+		set.Provenance.Hashes["tokenizer"] = e.tokenizer.Hash()
+	}
 	for i := range images.Len() {
 		set.Labels = append(set.Labels, images.Label(i))
 		set.IDs = append(set.IDs, images.ID(i))

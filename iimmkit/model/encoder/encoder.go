@@ -53,8 +53,8 @@ type Encoder struct {
 	network   Network
 	shape     family.Shape
 	tokenizer *token.Tokenizer // nil when the checkpoint brings none
-	// tokenizerJSON is the file from which tokenizer was made.
-	tokenizerJSON []byte
+	// tokenizerFiles are those from which tokenizer was made.
+	tokenizerFiles map[string][]byte
 	backend       compute.Backend
 	store         *model.Store
 	names         []string // of the weights, in the model's order
@@ -96,7 +96,7 @@ func (e *Encoder) Preprocess(pictures []*picture.RGB) []float32 {
 // Tokenize returns the captions' token ids [n, ContextLength].
 func (e *Encoder) Tokenize(captions []string) ([]int32, error) {
 	if e.tokenizer == nil {
-		return nil, fmt.Errorf("model %s has no tokenizer.json: captions cannot be read", e.Name)
+		return nil, fmt.Errorf("model %s has no tokenizer: captions cannot be read (put tokenizer.json, or vocab.json and merges.txt, beside its weights)", e.Name)
 	}
 	return e.tokenizer.Rows(captions), nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/family"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/token"
 )
@@ -43,8 +44,8 @@ func Registered() []string {
 	return names
 }
 
-// Open loads a model by the name of a registered checkpoint or from a folder
-// in the layout of Hugging Face (config.json, preprocessor_config.json) or
+// Open loads a model by the name of a registered checkpoint, by a name of the
+// hub once it was fetched (see hub.Find), or from a folder in the layout of Hugging Face (config.json, preprocessor_config.json) or
 // open_clip (open_clip_config.json), with its tokenizer.json and its weights
 // (see checkpoint.Open).
 func Open(b compute.Backend, nameOrDir string) (*Encoder, error) {
@@ -56,9 +57,18 @@ func Open(b compute.Backend, nameOrDir string) (*Encoder, error) {
 		e.Name = canonical(nameOrDir)
 		return e, nil
 	}
+	if dir, ok, err := hub.Find(nameOrDir); err != nil {
+		return nil, err
+	} else if ok {
+		e, err := Open(b, dir)
+		if err == nil {
+			e.Name = nameOrDir
+		}
+		return e, err
+	}
 	info, err := os.Stat(nameOrDir)
 	if err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("no model %q: it is neither one of %s nor a folder with a checkpoint", nameOrDir, strings.Join(Registered(), ", "))
+		return nil, fmt.Errorf("no model %q: it is neither one of %s, nor in the list of iimm models list, nor a folder with a checkpoint", nameOrDir, strings.Join(Registered(), ", "))
 	}
 	e, err := openFS(b, os.DirFS(nameOrDir), publishedName(nameOrDir), func() (*checkpoint.Source, error) { return checkpoint.Open(nameOrDir) })
 	if err != nil {
@@ -98,12 +108,8 @@ func openFS(b compute.Backend, files fs.FS, name string, open func() (*checkpoin
 	for i, p := range params {
 		want[i] = checkpoint.Want{Name: p.Name, Shape: p.Shape}
 	}
-	tokenizer, err := fs.ReadFile(files, "tokenizer.json")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	e, err := withoutWeights(b, config.shape, config.pre, tokenizer)
-	if err != nil {
+	e := withoutWeights(b, config.shape, config.pre)
+	if err := e.openTokenizer(files, config.library); err != nil {
 		return nil, err
 	}
 	// One by one: widened and joined weights are in memory twice only for a moment.
@@ -123,9 +129,13 @@ var weightFiles = map[family.Library]string{
 // New makes an encoder of the weights of shape.Params(), by name. tokenizer is
 // a tokenizer.json; without one the encoder cannot read captions.
 func New(b compute.Backend, shape family.Shape, pre preprocess.Config, weights map[string]checkpoint.Weight, tokenizer []byte) (*Encoder, error) {
-	e, err := withoutWeights(b, shape, pre, tokenizer)
-	if err != nil {
-		return nil, err
+	e := withoutWeights(b, shape, pre)
+	if tokenizer != nil {
+		var err error
+		if e.tokenizer, err = token.ParseHF(tokenizer, e.config.ContextLength, shape.Sizes().Pad); err != nil {
+			return nil, err
+		}
+		e.tokenizerFiles = map[string][]byte{"tokenizer.json": tokenizer}
 	}
 	for _, p := range shape.Params() {
 		w, ok := weights[p.Name]
@@ -139,9 +149,9 @@ func New(b compute.Backend, shape family.Shape, pre preprocess.Config, weights m
 	return e, nil
 }
 
-// withoutWeights makes an encoder to which all weights are still to be added, in
-// the order of shape.Params().
-func withoutWeights(b compute.Backend, shape family.Shape, pre preprocess.Config, tokenizer []byte) (*Encoder, error) {
+// withoutWeights makes an encoder without tokenizer, to which all weights are
+// still to be added, in the order of shape.Params().
+func withoutWeights(b compute.Backend, shape family.Shape, pre preprocess.Config) *Encoder {
 	store, sizes := model.NewStore(), shape.Sizes()
 	e := &Encoder{
 		config: Config{
@@ -153,14 +163,31 @@ func withoutWeights(b compute.Backend, shape family.Shape, pre preprocess.Config
 	if sizes.Text != sizes.Vision {
 		e.config.TextActivation = sizes.Text
 	}
-	if tokenizer != nil {
-		var err error
-		if e.tokenizer, err = token.ParseHF(tokenizer, sizes.ContextLength, sizes.Pad); err != nil {
-			return nil, err
-		}
-		e.tokenizerJSON = tokenizer
+	return e
+}
+
+// openTokenizer finds the tokenizer in a folder that a library wrote. Without
+// one the encoder cannot read captions.
+func (e *Encoder) openTokenizer(files fs.FS, library family.Library) error {
+	o := token.Options{Family: e.config.Family, Library: token.HuggingFace, Context: e.config.ContextLength, Vocabulary: e.config.VocabSize}
+	if library == family.OpenCLIPLibrary {
+		o.Library = token.OpenCLIP
 	}
-	return e, nil
+	var err error
+	if e.tokenizer, err = token.Open(files, o); err != nil {
+		e.tokenizer = nil
+		if errors.Is(err, token.ErrNone) {
+			return nil
+		}
+		return err
+	}
+	e.tokenizerFiles = map[string][]byte{}
+	for _, name := range token.FileNames {
+		if data, err := fs.ReadFile(files, name); err == nil {
+			e.tokenizerFiles[name] = data
+		}
+	}
+	return nil
 }
 
 // add copies a weight, which may be a view of a mapped file, to the backend.

@@ -3,6 +3,7 @@ package encoder
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 
 	"github.com/iimmkit/iimm/iimmkit/file/store"
@@ -19,8 +20,7 @@ type SaveOptions struct {
 
 // Save writes the encoder to a folder in the layout of a library that has its
 // family: Hugging Face's for clip and siglip, open_clip's for coca and eva02. The
-// folder has the configuration, tokenizer.json when there is one, and last the
-// weights, so that a folder with weights is complete. A CoCa is written without
+// folder has the configuration, the tokenizer's files, and last the weights, so that a folder with weights is complete. A CoCa is written without
 // its decoder, which is not read either.
 func (e *Encoder) Save(dir string, o SaveOptions) error {
 	weights := map[string]checkpoint.Weight{}
@@ -61,9 +61,7 @@ func (e *Encoder) Save(dir string, o SaveOptions) error {
 // textFiles are the files of a checkpoint beside its weights.
 func (e *Encoder) textFiles(lib family.Library) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	if e.tokenizerJSON != nil {
-		files["tokenizer.json"] = e.tokenizerJSON
-	}
+	maps.Copy(files, e.tokenizerFiles)
 	config := e.shape.Config()
 	if lib == family.OpenCLIPLibrary {
 		config = map[string]any{"model_cfg": config, "preprocess_cfg": e.config.Preprocess.OpenCLIP()}

@@ -105,7 +105,7 @@ var microFamilies = map[string]microFamily{
 			return eva02.Config{
 				EmbedDim: s.EmbedDim, Vision: s.Vision, ImageSize: s.ImageSize, PatchSize: s.PatchSize, Reference: s.ImageSize / s.PatchSize,
 				Text: s.Text, ContextLength: s.ContextLength, VocabSize: vocabulary,
-				Activation: transformer.GELU, VisionEpsilon: 1e-6, TextEpsilon: 1e-5,
+				Activation: transformer.GELU, TextEpsilon: 1e-5,
 			}
 		},
 		adapt:     func(r *Recipe) { r.Shape.Vision.MLPWidth = 8 * r.Shape.Vision.Width / 3 }, // gated, so narrower

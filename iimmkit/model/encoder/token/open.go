@@ -42,6 +42,12 @@ const (
 // all checkpoints that name no other tokenizer.
 const OpenAIFile = "bpe_simple_vocab_16e6.txt.gz"
 
+// FileNames are the files of a checkpoint folder that Open reads.
+var FileNames = []string{
+	"tokenizer.json", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model", OpenAIFile,
+	"tokenizer_config.json", "special_tokens_map.json",
+}
+
 // ErrNone is returned by Open for a folder without tokenizer files.
 var ErrNone = errors.New("no tokenizer: none of tokenizer.json, vocab.json with merges.txt, spiece.model, tokenizer.model, " + OpenAIFile + " is there")
 
