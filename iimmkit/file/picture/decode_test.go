@@ -18,7 +18,7 @@ import (
 
 // Each file of testdata lies beside what Pillow 12.3.0 (libwebp 1.6.0,
 // libjpeg-turbo 3.1.4) made of it: convert("RGB"), for names beginning with
-// exif after ImageOps.exif_transpose.
+// exif after ImageOps.exif_transpose. Those of JPEG files are equal as well.
 func TestDecodeGivesPillowsPixelsOfOtherKinds(t *testing.T) {
 	expected, err := filepath.Glob("testdata/*.*.png")
 	if err != nil || len(expected) < 20 {
@@ -36,6 +36,34 @@ func TestDecodeGivesPillowsPixelsOfOtherKinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			if most, mean := difference(t, got, want); most > 0 {
+				t.Errorf("differs by up to %d levels, %.4f in the mean", most, mean)
+			}
+		})
+	}
+}
+
+// Files NAME.white are what transformers 5.23.0 makes of pictures that can be
+// transparent.
+func TestTransparencyIsLaidOnWhite(t *testing.T) {
+	expected, err := filepath.Glob("testdata/*.white")
+	if err != nil || len(expected) < 10 {
+		t.Fatal(expected, err)
+	}
+	for _, white := range expected {
+		name := strings.TrimSuffix(white, ".white")
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			p, err := picture.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := picture.Open(white)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Stored() == nil {
+				t.Fatal("how the file stores it is forgotten")
+			}
+			if most, mean := difference(t, p.Stored().OnWhite(), want); most > 0 {
 				t.Errorf("differs by up to %d levels, %.4f in the mean", most, mean)
 			}
 		})
