@@ -51,15 +51,16 @@ func (r Resampling) Stored(s *Stored, width, height int, window image.Rectangle,
 		out.Wide = r.wide(s, width, height, window, fill)
 		return &out
 	}
-	weighted := alpha && r.Filter != Nearest && (width != s.Width || height != s.Height)
-	from := s
-	if weighted {
-		from = s.premultiply()
+	p := raster{s.Width, s.Height, s.Mode.Channels(), s.Pix}
+	if alpha && r.Filter != Nearest && (width != s.Width || height != s.Height) {
+		p.pix = s.premultiply().Pix
+		inside := window.Intersect(image.Rect(0, 0, width, height))
+		p = r.raster(p, width, height, inside, 0)
+		(&Stored{Mode: s.Mode, Pix: p.pix}).divideAlpha()
+		out.Pix = p.part(window.Sub(inside.Min), fill).pix // the filling is not weighted
+		return &out
 	}
-	out.Pix = r.raster(raster{s.Width, s.Height, s.Mode.Channels(), from.Pix}, width, height, window, fill).pix
-	if weighted {
-		out.divideAlpha()
-	}
+	out.Pix = r.raster(p, width, height, window, fill).pix
 	return &out
 }
 

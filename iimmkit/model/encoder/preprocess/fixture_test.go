@@ -125,31 +125,3 @@ func check(t *testing.T, c preprocess.Config, p *picture.RGB, want tensorfile.Te
 		}
 	}
 }
-
-func TestParseHF(t *testing.T) {
-	for _, c := range []struct {
-		json string
-		want preprocess.Config
-	}{
-		{`{"size":{"shortest_edge":32},"crop_size":{"height":32,"width":32},"do_center_crop":true}`, preprocess.Config{Size: 32, Mode: preprocess.Shortest, Mean: openAI.Mean, Std: openAI.Std}},
-		{`{"size":224,"crop_size":224}`, preprocess.Config{Size: 224, Mode: preprocess.Shortest, Mean: openAI.Mean, Std: openAI.Std}},
-		{`{"size":{"height":224,"width":224},"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}`, preprocess.Config{Size: 224, Mode: preprocess.Squash, Mean: half.Mean, Std: half.Std}},
-	} {
-		got, err := preprocess.ParseHF([]byte(c.json))
-		if err != nil || got != c.want {
-			t.Errorf("%s: %+v, %v", c.json, got, err)
-		}
-		data, err := got.HF()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again, err := preprocess.ParseHF(data); err != nil || again != got {
-			t.Errorf("written and read again: %+v, %v", again, err)
-		}
-	}
-	for _, bad := range []string{`{`, `{}`, `{"size":-1}`, `{"size":{"height":2,"width":3}}`, `{"size":32,"resample":6}`, `{"size":32,"image_std":[0,1,1]}`} {
-		if _, err := preprocess.ParseHF([]byte(bad)); err == nil {
-			t.Errorf("%s was accepted", bad)
-		}
-	}
-}

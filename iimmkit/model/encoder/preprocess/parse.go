@@ -91,7 +91,8 @@ func (h *hfConfig) defaults() error {
 }
 
 // square turns a size that is one number into a square, which it means for
-// processors that do not keep the aspect.
+// processors that do not keep the aspect. (transformers 5 takes it for the
+// shortest edge for SigLIP as well, and then makes no squares.)
 func square(size json.RawMessage) json.RawMessage {
 	var n int
 	if size == nil || json.Unmarshal(size, &n) != nil {
