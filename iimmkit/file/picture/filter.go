@@ -179,14 +179,12 @@ func (f Filter) weights(in, out, lo, hi int) *weights {
 	return w
 }
 
-// rowOf3 resamples a row of three channels.
-func (w *weights) rowOf3(to, row []uint8) {
-	at := int32(0)
-	for x, start := range w.start {
-		values := w.values[at:w.end[x]]
-		at = w.end[x]
+// rowOf3 resamples a row of three channels, from output pixel x on.
+func (w *weights) rowOf3(to, row []uint8, x int) {
+	for ; x < len(w.start); x++ {
+		values := w.of(x)
 		r, g, b := half, half, half
-		from := row[3*start:]
+		from := row[3*w.start[x]:]
 		from = from[:3*len(values)]
 		for _, k := range values {
 			r += int32(from[0]) * k
@@ -213,26 +211,24 @@ func (w *weights) rowOf(to, row []uint8, channels int) {
 	}
 }
 
-// column makes one output row of the rows of p from first on. sums is scratch
-// of the row's length.
-func (w *weights) column(to []uint8, sums []int32, p raster, first int, values []int32) {
+// column makes the part of an output row that begins at sample x of the rows
+// of p from first on. sums is scratch of the part's length.
+func (w *weights) column(to []uint8, sums []int32, p raster, first int, values []int32, x int) {
+	row := func(y int) []uint8 { return p.row(y)[x:][:len(sums)] }
 	for i := range sums {
 		sums[i] = half
 	}
 	// Four rows at a time, so that sums are loaded and stored a quarter as often.
 	for len(values) >= 4 {
 		k0, k1, k2, k3 := values[0], values[1], values[2], values[3]
-		a, b, c, d := p.row(first), p.row(first+1), p.row(first+2), p.row(first+3)
-		a, b, c, d = a[:len(sums)], b[:len(sums)], c[:len(sums)], d[:len(sums)]
+		a, b, c, d := row(first), row(first+1), row(first+2), row(first+3)
 		for i := range sums {
 			sums[i] += int32(a[i])*k0 + int32(b[i])*k1 + int32(c[i])*k2 + int32(d[i])*k3
 		}
 		values, first = values[4:], first+4
 	}
 	for _, k := range values {
-		row := p.row(first)
-		row = row[:len(sums)]
-		for i, v := range row {
+		for i, v := range row(first) {
 			sums[i] += int32(v) * k
 		}
 		first++

@@ -84,11 +84,7 @@ func (r *bitReader) take(k uint) int32 {
 
 // extend reads a signed value of k bits as the standard's EXTEND gives it.
 func (r *bitReader) extend(k uint) int32 {
-	v := r.take(k)
-	if k > 0 && v < 1<<(k-1) {
-		v += -1<<k + 1
-	}
-	return v
+	return signed(r.take(k), k)
 }
 
 func (r *bitReader) bit() int32 {
@@ -104,6 +100,10 @@ type huffman struct {
 	limit   [18]int32     // largest code of each length plus 1, left-aligned in 16 bits
 	delta   [17]int32     // from code to index of symbol
 	symbols [256 + 1]byte // the last one for codes that do not exist
+
+	// values is, by the next 9 bits, the code and the value behind it where both
+	// fit in these: value<<16 | run of zeros<<8 | bits of both; else 0.
+	values [512]int32
 }
 
 const lookupBits = 9
@@ -130,7 +130,22 @@ func newHuffman(counts, symbols []byte) (*huffman, error) {
 		h.limit[length] = code << (16 - length)
 		code <<= 1
 	}
+	for i, e := range h.lookup {
+		length, run, size := int32(e>>8), int32(e>>4&15), int32(e&15)
+		if rest := lookupBits - length; e != 0 && size > 0 && size <= rest {
+			v := int32(i) >> (rest - size) & (1<<size - 1)
+			h.values[i] = signed(v, uint(size))<<16 | run<<8 | (length + size)
+		}
+	}
 	return h, nil
+}
+
+// signed is the standard's EXTEND of a value of k bits.
+func signed(v int32, k uint) int32 {
+	if k > 0 && v < 1<<(k-1) {
+		v += -1<<k + 1
+	}
+	return v
 }
 
 // symbol reads a code. Up to 16 more bits can be taken afterwards.
@@ -291,24 +306,44 @@ func (d *jpegDecoder) block(c *jpegComponent, coefficients *[64]int32, bx, by in
 	c.dc += r.extend(size)
 	coefficients[0] = c.dc * quant[0]
 	last := 0
+	ac := c.acTab
+	acc, n := r.acc, r.n
 	for k := 1; k < 64; k++ {
-		rs := r.symbol(c.acTab)
+		if n < 32 {
+			r.acc, r.n = acc, n
+			r.fill()
+			acc, n = r.acc, r.n
+		}
+		if e := ac.values[acc>>(n-lookupBits)&(1<<lookupBits-1)]; e != 0 {
+			n -= uint(e & 0xff)
+			if k += int(e >> 8 & 0xff); k > 63 {
+				*coefficients = [64]int32{}
+				return errCoefficients
+			}
+			coefficients[zigzag[k]&63] = e >> 16 * quant[k]
+			last = k
+			continue
+		}
+		r.acc, r.n = acc, n
+		rs := r.symbol(ac)
 		size := uint(rs & 15)
 		if size == 0 {
+			acc, n = r.acc, r.n
 			if rs != 0xf0 {
 				break
 			}
 			k += 15
 			continue
 		}
-		k += int(rs >> 4)
-		if k > 63 {
+		if k += int(rs >> 4); k > 63 {
 			*coefficients = [64]int32{}
 			return errCoefficients
 		}
-		coefficients[zigzag[k]] = r.extend(size) * quant[k]
+		coefficients[zigzag[k]&63] = r.extend(size) * quant[k]
+		acc, n = r.acc, r.n
 		last = k
 	}
+	r.acc, r.n = acc, n
 	c.inverse(coefficients, bx, by, last)
 	return nil
 }

@@ -101,3 +101,22 @@ func TestInverseTransformIsACosineTransform(t *testing.T) {
 		}
 	}
 }
+
+func TestInverseTransformIsTheSameWithSIMD(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 500 {
+		var block [64]int32
+		for k := range 1 + random.IntN(64) {
+			block[zigzag[k]] = random.Int32N(4001) - 2000
+		}
+		copied := block
+		want, got := make([]uint8, 8*24), make([]uint8, 8*24)
+		inverse(&copied, want, 24)
+		if !inverseSIMD(&block, got, 24) {
+			t.Skip("built without SIMD, or no processor for it")
+		}
+		if !bytes.Equal(got, want) {
+			t.Fatalf("%v differs from %v", got, want)
+		}
+	}
+}

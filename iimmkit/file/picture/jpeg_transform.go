@@ -37,6 +37,14 @@ func (c *jpegComponent) inverse(b *[64]int32, bx, by, last int) {
 		}
 		return
 	}
+	if !inverseSIMD(b, to, stride) {
+		inverse(b, to, stride)
+	}
+	*b = [64]int32{}
+}
+
+// inverse is the two passes.
+func inverse(b *[64]int32, to []uint8, stride int) {
 	for x := range 8 {
 		col := b[x : x+57 : x+57]
 		if col[8]|col[16]|col[24]|col[32]|col[40]|col[48]|col[56] == 0 {
@@ -58,7 +66,6 @@ func (c *jpegComponent) inverse(b *[64]int32, bx, by, last int) {
 			row[x] = level(int(s[x] >> shift))
 		}
 	}
-	*b = [64]int32{}
 }
 
 // idct8 is the one-dimensional transform, constBits larger than its input, plus bias.

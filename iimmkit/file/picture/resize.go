@@ -145,11 +145,16 @@ func (r Resampling) passes(p raster, width, height int, window image.Rectangle) 
 // horizontal resamples rows first..last-1.
 func (p raster) horizontal(w *weights, first, last int) raster {
 	out := newRaster(w.len(), last-first, p.channels)
+	var packed *fours
+	if p.channels == 3 {
+		packed = w.fours()
+	}
 	for y := first; y < last; y++ {
+		to, row := out.row(y-first), p.row(y)
 		if p.channels == 3 {
-			w.rowOf3(out.row(y-first), p.row(y))
+			w.rowOf3(to, row, rowOf3SIMD(w, packed, to, row))
 		} else {
-			w.rowOf(out.row(y-first), p.row(y), p.channels)
+			w.rowOf(to, row, p.channels)
 		}
 	}
 	return out
@@ -158,9 +163,13 @@ func (p raster) horizontal(w *weights, first, last int) raster {
 // vertical resamples columns; row 0 of p is row first of what w was made for.
 func (p raster) vertical(w *weights, first int) raster {
 	out := newRaster(p.width, w.len(), p.channels)
+	var spread [][8]int32
 	sums := make([]int32, p.width*p.channels)
 	for y := range w.len() {
-		w.column(out.row(y), sums, p, w.start[y]-first, w.of(y))
+		to, from, values := out.row(y), w.start[y]-first, w.of(y)
+		if done := columnSIMD(to, p, from, values, &spread); done < len(to) {
+			w.column(to[done:], sums[done:], p, from, values, done)
+		}
 	}
 	return out
 }
