@@ -11,7 +11,9 @@ import (
 // A JPEG decoder that gives the samples of libjpeg-turbo 3 with its defaults,
 // as Pillow uses it: the accurate integer inverse cosine transform, "fancy"
 // upsampling of chroma, fixed-point conversion to RGB. image/jpeg rounds its
-// transform otherwise and repeats chroma, which changes embeddings.
+// transform otherwise and repeats chroma, which changes embeddings. What libjpeg
+// only warns of, damaged or missing data, is an error here; its smoothing of
+// progressive files that lack scans is left out.
 
 // jpegComponent is one channel of a frame.
 type jpegComponent struct {
