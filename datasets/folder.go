@@ -201,6 +201,9 @@ func assemble(name, path string, classes []string, train, test []imageFile, hasT
 	h := newTaskHash(t)
 	h.files(train)
 	h.files(test)
+	if opt.AsStored { // other pixels of the same files
+		h.strings([]string{"as stored"})
+	}
 	t.Hash = h.sum()
 	t.Train = images(train)
 	switch {

@@ -398,3 +398,29 @@ func TestFolderStopsWithItsContext(t *testing.T) {
 		t.Errorf("a cancelled context: %v", err)
 	}
 }
+
+func TestOrientationIsAppliedUnlessIgnored(t *testing.T) {
+	turned, err := os.ReadFile("../iimmkit/file/picture/testdata/exif6.png") // stored as 9 x 5
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := tree(t, map[string][]byte{"a/turned.png": turned, "b/plain.png": pngBytes(t, 9)})
+	hashes := map[string]bool{}
+	for _, asStored := range []bool{false, true} {
+		task, _, err := OpenFolder(dir, FolderOptions{AsStored: asStored})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := task.Train.Image(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (p.Width > p.Height) != asStored {
+			t.Errorf("as stored %v: %d x %d", asStored, p.Width, p.Height)
+		}
+		hashes[task.Hash] = true
+	}
+	if len(hashes) != 2 {
+		t.Error("the hash does not tell whether orientation was applied")
+	}
+}

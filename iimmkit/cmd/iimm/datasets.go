@@ -87,11 +87,11 @@ func (o *datasetsListOptions) run(_ context.Context, s *streams) error {
 }
 
 type datasetsShowOptions struct {
-	out, real, template, onError, split string
-	perClass, cell                      int
-	nTrain, nTest                       int
-	seed                                uint64
-	json                                bool
+	out, real, template, onError, split, exif string
+	perClass, cell                            int
+	nTrain, nTest                             int
+	seed                                      uint64
+	json                                      bool
 }
 
 func newDatasetsShow(s *streams) *cobra.Command {
@@ -109,6 +109,7 @@ func newDatasetsShow(s *streams) *cobra.Command {
 	f.StringVar(&o.real, "real", "", "folder that holds the real data sets")
 	f.StringVar(&o.template, "template", datasets.DefaultTemplate, "caption of a class of folder:PATH")
 	f.StringVar(&o.onError, "on-error", string(datasets.Fail), "fail or skip: what to do about files of folder:PATH that are no pictures")
+	exifFlag(c, &o.exif)
 	f.StringVar(&o.split, "split", "train", "split on the sheet: train or test")
 	f.IntVar(&o.perClass, "per-class", 12, "pictures of each class on the sheet")
 	f.IntVar(&o.cell, "cell", 64, "size of a picture on the sheet in pixels")
@@ -164,8 +165,12 @@ func (o *datasetsShowOptions) run(ctx context.Context, s *streams, name string) 
 	case o.out != "" && !strings.EqualFold(filepath.Ext(o.out), ".png"):
 		return usagef("--out %s: the name must end in .png", o.out)
 	}
+	asStored, err := ignoreExif(o.exif)
+	if err != nil {
+		return err
+	}
 	task, err := datasets.Load(name, datasets.LoadOptions{RealDir: o.real, NTrain: o.nTrain, NTest: o.nTest, Seed: o.seed,
-		Folder:   datasets.FolderOptions{OnError: onError, Template: o.template, Progress: s.progress(), Context: ctx},
+		Folder:   datasets.FolderOptions{OnError: onError, Template: o.template, AsStored: asStored, Progress: s.progress(), Context: ctx},
 		Problems: func(p datasets.Problem) { s.warnf("%s", p) },
 	})
 	if err != nil {
@@ -210,8 +215,8 @@ func (o *datasetsShowOptions) run(ctx context.Context, s *streams, name string) 
 }
 
 type datasetsCheckOptions struct {
-	template string
-	json     bool
+	template, exif string
+	json           bool
 }
 
 func newDatasetsCheck(s *streams) *cobra.Command {
@@ -227,13 +232,18 @@ The exit code is 1 when there is one.`,
 		RunE:    func(c *cobra.Command, args []string) error { return o.run(c.Context(), s, args[0]) },
 	}
 	c.Flags().StringVar(&o.template, "template", datasets.DefaultTemplate, "caption of a class")
+	exifFlag(c, &o.exif)
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return c
 }
 
 func (o *datasetsCheckOptions) run(ctx context.Context, s *streams, path string) error {
+	asStored, err := ignoreExif(o.exif)
+	if err != nil {
+		return err
+	}
 	task, found, err := datasets.OpenFolder(strings.TrimPrefix(path, "folder:"), datasets.FolderOptions{
-		OnError: datasets.Skip, Template: o.template, Progress: s.progress(), Context: ctx})
+		OnError: datasets.Skip, Template: o.template, AsStored: asStored, Progress: s.progress(), Context: ctx})
 	problems := found.List()
 	if o.json && (err == nil || len(problems) > 0) {
 		v := map[string]any{"schema": 1, "path": path, "problems": problems, "n_train": 0, "n_test": 0, "classes": []splitCounts{}}

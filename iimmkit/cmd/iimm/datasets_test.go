@@ -170,6 +170,8 @@ func TestDatasetsWrongCalls(t *testing.T) {
 		{[]string{"show", "world/shape", "--n-train", "-3"}, 2, "negative"},
 		{[]string{"show", "world/shape", "--cell", "30000", "--out", png}, 1, "is not drawn"},
 		{[]string{"show", "folder:" + t.TempDir()}, 1, "class folders"},
+		{[]string{"show", "world/shape", "--exif", "maybe"}, 2, "neither apply nor ignore"},
+		{[]string{"check", "nowhere", "--exif", "maybe"}, 2, "neither apply nor ignore"},
 		{[]string{"check", "nowhere"}, 1, "nowhere"},
 		{[]string{"check", "nowhere", "--json"}, 1, "nowhere"},
 		{[]string{"list", "surplus"}, 2, "surplus"},

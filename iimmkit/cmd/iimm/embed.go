@@ -36,7 +36,7 @@ func (o *embedFlags) add(c *cobra.Command) {
 	f.StringArrayVar(&o.templates, "template", nil, `caption of a class; several, each with its own flag, make an ensemble (default the task's, of a folder "`+datasets.DefaultTemplate+`")`)
 	f.StringVar(&o.templateFile, "templates", "", "file with one template a line")
 	f.StringVar(&o.onError, "on-error", string(datasets.Fail), "fail or skip: what to do about files that are no images")
-	f.StringVar(&o.exif, "exif", "apply", "apply or ignore the orientation that cameras record")
+	exifFlag(c, &o.exif)
 	f.StringVar(&o.real, "real", "", "folder of the real data sets, for their tasks")
 	f.Uint64Var(&o.seed, "seed", 0, "of drawn pictures and of splits")
 	f.BoolVar(&o.noCache, "no-cache", false, "neither keep image features nor take those kept before")
@@ -46,8 +46,8 @@ func (o *embedFlags) check() error {
 	if o.split != "train" && o.split != "test" {
 		return usagef("--split %q is neither train nor test", o.split)
 	}
-	if o.exif != "apply" && o.exif != "ignore" {
-		return usagef("--exif %q is neither apply nor ignore", o.exif)
+	if _, err := ignoreExif(o.exif); err != nil {
+		return err
 	}
 	if _, err := datasets.ParseOnError(o.onError); err != nil {
 		return usageError{err}
@@ -61,6 +61,19 @@ func (o *embedFlags) check() error {
 		}
 	}
 	return nil
+}
+
+// exifFlag adds --exif to a command that reads folders of pictures.
+func exifFlag(c *cobra.Command, value *string) {
+	c.Flags().StringVar(value, "exif", "apply", "apply or ignore the orientation that cameras record")
+}
+
+// ignoreExif reads the value of --exif.
+func ignoreExif(value string) (bool, error) {
+	if value != "apply" && value != "ignore" {
+		return false, usagef("--exif %q is neither apply nor ignore", value)
+	}
+	return value == "ignore", nil
 }
 
 // embed embeds data, a path or the name of a task.
@@ -110,12 +123,16 @@ func (o *embedFlags) loadData(ctx context.Context, s *streams, data string) (*da
 	if _, err := os.Stat(path); err != nil && !named {
 		return datasets.Load(data, datasets.LoadOptions{RealDir: o.real, Seed: o.seed})
 	}
+	asStored, err := ignoreExif(o.exif)
+	if err != nil {
+		return nil, err
+	}
 	open := datasets.OpenFolder
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		open = datasets.OpenList
 	}
 	task, problems, err := open(path, datasets.FolderOptions{
-		OnError: datasets.OnError(o.onError), Seed: o.seed, AsStored: o.exif == "ignore", Progress: s.progress(), Context: ctx,
+		OnError: datasets.OnError(o.onError), Seed: o.seed, AsStored: asStored, Progress: s.progress(), Context: ctx,
 	})
 	for _, p := range problems.List() {
 		s.warnf("%s", p)

@@ -1,29 +1,12 @@
 package picture
 
 import (
-	"image"
-	"image/color"
 	"image/png"
 	"io"
 )
 
 // EncodePNG writes p as a PNG file.
-func (p *RGB) EncodePNG(w io.Writer) error { return png.Encode(w, view{p}) }
-
-// view shows an RGB as the standard library's image.
-type view struct{ *RGB }
-
-func (v view) ColorModel() color.Model { return color.RGBAModel }
-func (v view) Bounds() image.Rectangle { return image.Rect(0, 0, v.Width, v.Height) }
-func (v view) Opaque() bool            { return true }
-
-func (v view) At(x, y int) color.Color {
-	o := v.Pix[3*(y*v.Width+x):]
-	return color.RGBA{o[0], o[1], o[2], 255}
-}
-
-// Image returns p as the standard library's image; it shares the pixels.
-func (p *RGB) Image() image.Image { return view{p} }
+func (p *RGB) EncodePNG(w io.Writer) error { return png.Encode(w, p) }
 
 // Paste copies q into p, its left top corner at (x, y); what falls outside p is
 // left out.

@@ -8,8 +8,18 @@ import (
 // orientation reads the Exif orientation, 1 to 8, from a TIFF structure; 1 (as
 // stored) where there is none or it makes no sense.
 func orientation(tiff []byte) int {
+	const tag = 0x112
+	if v, ok := tiffShort(tiff, tag); ok && v >= 1 && v <= 8 {
+		return v
+	}
+	return 1
+}
+
+// tiffShort returns the first value of a tag of 16-bit numbers in the first
+// directory of a TIFF structure.
+func tiffShort(tiff []byte, tag uint16) (v int, ok bool) {
 	if len(tiff) < 8 {
-		return 1
+		return 0, false
 	}
 	var order binary.ByteOrder
 	switch string(tiff[:2]) {
@@ -18,27 +28,24 @@ func orientation(tiff []byte) int {
 	case "MM":
 		order = binary.BigEndian
 	default:
-		return 1
+		return 0, false
 	}
 	at := uint64(order.Uint32(tiff[4:]))
 	if at+2 > uint64(len(tiff)) {
-		return 1
+		return 0, false
 	}
 	entries := tiff[at+2:]
 	for range order.Uint16(tiff[at:]) {
 		if len(entries) < 12 {
-			return 1
+			return 0, false
 		}
-		const tagOrientation, typeShort = 0x112, 3
-		if order.Uint16(entries) == tagOrientation && order.Uint16(entries[2:]) == typeShort {
-			if v := int(order.Uint16(entries[8:])); v >= 1 && v <= 8 {
-				return v
-			}
-			return 1
+		const short = 3
+		if order.Uint16(entries) == tag && order.Uint16(entries[2:]) == short {
+			return int(order.Uint16(entries[8:])), true
 		}
 		entries = entries[12:]
 	}
-	return 1
+	return 0, false
 }
 
 // jpegExif finds the Exif segment of a JPEG file.
@@ -62,21 +69,6 @@ func jpegExif(data []byte) []byte {
 	return nil
 }
 
-// pngExif finds the eXIf chunk of a PNG file.
-func pngExif(data []byte) []byte {
-	for at := uint64(8); at+8 <= uint64(len(data)); {
-		size := uint64(binary.BigEndian.Uint32(data[at:]))
-		if at+8+size > uint64(len(data)) {
-			return nil
-		}
-		if string(data[at+4:at+8]) == "eXIf" {
-			return data[at+8 : at+8+size]
-		}
-		at += 12 + size
-	}
-	return nil
-}
-
 // webpExif finds the EXIF chunk of a WebP file.
 func webpExif(data []byte) []byte {
 	for at := uint64(12); at+8 <= uint64(len(data)); {
@@ -92,37 +84,52 @@ func webpExif(data []byte) []byte {
 	return nil
 }
 
-// upright turns and mirrors p from an Exif orientation to 1.
-func (p *RGB) upright(orientation int) *RGB {
+// upright turns and mirrors s from an Exif orientation to 1.
+func (s *Stored) upright(orientation int) *Stored {
 	if orientation <= 1 || orientation > 8 {
-		return p
+		return s
 	}
-	w, h := p.Width, p.Height
-	out := New(w, h)
+	out := *s
 	if orientation >= 5 {
-		out = New(h, w)
+		out.Width, out.Height = s.Height, s.Width
 	}
-	for y := range out.Height {
-		for x := range out.Width {
-			sx, sy := x, y
-			switch orientation {
-			case 2:
-				sx = w - 1 - x
-			case 3:
-				sx, sy = w-1-x, h-1-y
-			case 4:
-				sy = h - 1 - y
-			case 5:
-				sx, sy = y, x
-			case 6:
-				sx, sy = y, h-1-x
-			case 7:
-				sx, sy = w-1-y, h-1-x
-			case 8:
-				sx, sy = w-1-y, x
-			}
-			copy(out.Pix[3*(y*out.Width+x):], p.Pix[3*(sy*w+sx):3*(sy*w+sx)+3])
-		}
+	out.Pix = turned(s.Pix, s.Width, s.Height, s.Mode.Channels(), orientation)
+	out.Wide = turned(s.Wide, s.Width, s.Height, 1, orientation)
+	return &out
+}
+
+func turned[T uint8 | int32](pix []T, w, h, channels, orientation int) []T {
+	if pix == nil {
+		return nil
+	}
+	// Where the first sample comes from, and the steps along a new row and
+	// column, counted in pixels of the old picture.
+	last := w*h - 1
+	var start, right, down int
+	outWidth := w
+	switch orientation {
+	case 2:
+		start, right, down = w-1, -1, w
+	case 3:
+		start, right, down = last, -1, -w
+	case 4:
+		start, right, down = last-w+1, 1, -w
+	case 5:
+		start, right, down = 0, w, 1
+	case 6:
+		start, right, down = last-w+1, -w, 1
+	case 7:
+		start, right, down = last, -w, -1
+	case 8:
+		start, right, down = w-1, w, -1
+	}
+	if orientation >= 5 {
+		outWidth = h
+	}
+	out := make([]T, len(pix))
+	for i := range w * h {
+		from := start + i%outWidth*right + i/outWidth*down
+		copy(out[i*channels:(i+1)*channels], pix[from*channels:])
 	}
 	return out
 }

@@ -7,9 +7,17 @@ package picture
 type RGB struct {
 	Width, Height int
 	Pix           []uint8
+
+	stored *Stored
 }
 
 // New returns a black picture.
 func New(width, height int) *RGB {
 	return &RGB{Width: width, Height: height, Pix: make([]uint8, 3*width*height)}
 }
+
+// Stored returns the picture in the mode of its file where that matters: where
+// something was lost by the conversion to RGB (alpha, a transparent colour) or
+// where resizing before the conversion gives other pixels than after it. It is
+// nil for colour and grey of 8 bits, and for what was not read from a file.
+func (p *RGB) Stored() *Stored { return p.stored }

@@ -95,10 +95,23 @@ func pnmConfig(r io.Reader) (image.Config, error) {
 	return image.Config{ColorModel: color.RGBAModel, Width: h.width, Height: h.height}, err
 }
 
+// mode is Pillow's: grey over 8 bits is a picture of 32 bits.
+func (h *pnmHeader) mode() Mode {
+	switch {
+	case h.kind == '1' || h.kind == '4':
+		return Bilevel
+	case h.channels() == 3:
+		return Color
+	case h.maximum > 255:
+		return Gray32
+	}
+	return Gray
+}
+
 // decodePNM reads P1 to P6: bitmaps, grey and colour, plain and raw. Values are
 // scaled to 255 as Pillow does, except grey over 8 bits, which Pillow scales
-// to 65535 and then clips at 255.
-func decodePNM(data []byte) (*RGB, error) {
+// to 65535.
+func decodePNM(data []byte, _ image.Config) (*Stored, error) {
 	h, err := parsePNM(data)
 	if err != nil {
 		return nil, err
@@ -121,33 +134,33 @@ func decodePNM(data []byte) (*RGB, error) {
 	if len(h.data) < least {
 		return nil, io.ErrUnexpectedEOF
 	}
-	p := New(h.width, h.height)
-	if h.kind == '6' && h.maximum == 255 {
-		copy(p.Pix, h.data)
-		return p, nil
+	s := newStored(h.mode(), h.width, h.height)
+	if h.maximum == 255 && (h.kind == '5' || h.kind == '6') {
+		copy(s.Pix, h.data)
+		return s, nil
 	}
 	next := h.reader()
-	for i := range p.Width * p.Height {
-		for k := range 3 {
-			if k > 0 && h.channels() == 1 {
-				p.Pix[3*i+k] = p.Pix[3*i]
-				continue
-			}
-			if p.Pix[3*i+k], err = next(); err != nil {
-				return nil, err
-			}
+	for i := range n {
+		v, err := next()
+		if err != nil {
+			return nil, err
+		}
+		if s.Wide != nil {
+			s.Wide[i] = v
+		} else {
+			s.Pix[i] = uint8(v)
 		}
 	}
-	return p, nil
+	return s, nil
 }
 
 // reader returns a function that gives the samples one by one, scaled.
-func (h *pnmHeader) reader() func() (uint8, error) {
+func (h *pnmHeader) reader() func() (int32, error) {
 	data := h.data
 	at := 0
 	switch {
 	case h.kind == '1':
-		return func() (uint8, error) { // digits may follow each other without space
+		return func() (int32, error) { // digits may follow each other without space
 			for at < len(data) && isSpace(data[at]) {
 				at++
 			}
@@ -165,15 +178,15 @@ func (h *pnmHeader) reader() func() (uint8, error) {
 		}
 	case h.kind == '4':
 		x := 0
-		return func() (uint8, error) {
+		return func() (int32, error) {
 			bit := data[at+x/8] >> (7 - x%8) & 1
 			if x++; x == h.width {
 				x, at = 0, at+(h.width+7)/8
 			}
-			return 255 * (1 - bit), nil
+			return 255 * (1 - int32(bit)), nil
 		}
 	case h.plain():
-		return func() (uint8, error) {
+		return func() (int32, error) {
 			v, rest, err := pnmNumber(data)
 			if err != nil {
 				return 0, err
@@ -185,27 +198,24 @@ func (h *pnmHeader) reader() func() (uint8, error) {
 			return h.scale(v), nil
 		}
 	case h.maximum > 255:
-		return func() (uint8, error) {
+		return func() (int32, error) {
 			v := int(data[at])<<8 | int(data[at+1])
 			at += 2
 			return h.scale(v), nil
 		}
 	default:
-		return func() (uint8, error) {
+		return func() (int32, error) {
 			at++
 			return h.scale(int(data[at-1])), nil
 		}
 	}
 }
 
-// scale brings a value to 0..255.
-func (h *pnmHeader) scale(v int) uint8 {
+// scale brings a value to 0..255, grey over 8 bits to 0..65535.
+func (h *pnmHeader) scale(v int) int32 {
 	top := 255.0
-	if h.maximum > 255 && h.channels() == 1 {
+	if h.mode() == Gray32 {
 		top = 65535
 	}
-	if h.maximum == int(top) {
-		return uint8(min(v, 255))
-	}
-	return uint8(min(math.RoundToEven(float64(v)/float64(h.maximum)*top), 255))
+	return int32(min(math.RoundToEven(float64(v)/float64(h.maximum)*top), top))
 }

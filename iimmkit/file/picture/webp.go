@@ -2,6 +2,7 @@ package picture
 
 import (
 	"bytes"
+	"encoding/binary"
 	"image"
 
 	"golang.org/x/image/webp"
@@ -10,7 +11,11 @@ import (
 // decodeWebP converts lossy pictures as libwebp does: their luma and chroma
 // have the narrow range of video (16 to 235), which Go's image.YCbCr has not,
 // and chroma is upsampled with weights 9:3:3:1.
-func decodeWebP(data []byte, _ image.Config) (*RGB, error) {
+func decodeWebP(data []byte, _ image.Config) (*Stored, error) {
+	alpha, err := webpBitstream(data)
+	if err != nil {
+		return nil, err
+	}
 	m, err := webp.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
@@ -19,13 +24,40 @@ func decodeWebP(data []byte, _ image.Config) (*RGB, error) {
 	case *image.YCbCr:
 		return fromVP8(m), nil
 	case *image.NYCbCrA:
-		return fromVP8(&m.YCbCr), nil
+		s, colour := newStored(ColorAlpha, m.Rect.Dx(), m.Rect.Dy()), fromVP8(&m.YCbCr).Pix
+		for i := range s.Width * s.Height {
+			copy(s.Pix[4*i:], colour[3*i:3*i+3])
+			s.Pix[4*i+3] = m.A[i/s.Width*m.AStride+i%s.Width]
+		}
+		return s, nil
 	}
-	return FromImage(m), nil
+	s := fromImage(m)
+	if !alpha && s.Mode == ColorAlpha {
+		s = s.channels(Color, 0, 1, 2)
+	}
+	return s, nil
 }
 
-func fromVP8(m *image.YCbCr) *RGB {
-	p := New(m.Rect.Dx(), m.Rect.Dy())
+// webpBitstream checks the size that the picture's own header states, which
+// may exceed that of the canvas, and tells whether a lossless one has alpha.
+func webpBitstream(data []byte) (alpha bool, err error) {
+	le := binary.LittleEndian
+	for at := uint64(12); at+18 <= uint64(len(data)); {
+		size, body := uint64(le.Uint32(data[at+4:])), data[at+8:]
+		switch string(data[at : at+4]) {
+		case "VP8 ":
+			return false, checkSize(int(le.Uint16(body[6:])&0x3fff), int(le.Uint16(body[8:])&0x3fff))
+		case "VP8L":
+			bits := le.Uint32(body[1:])
+			return bits>>28&1 != 0, checkSize(int(bits&0x3fff)+1, int(bits>>14&0x3fff)+1)
+		}
+		at += 8 + size + size&1
+	}
+	return false, nil
+}
+
+func fromVP8(m *image.YCbCr) *Stored {
+	p := newStored(Color, m.Rect.Dx(), m.Rect.Dy())
 	cw, ch := (p.Width+1)/2, (p.Height+1)/2
 	for y := range p.Height {
 		near := min(y/2, ch-1)

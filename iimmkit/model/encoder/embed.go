@@ -7,11 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"runtime"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/iimmkit/iimm/datasets"
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
@@ -31,33 +27,7 @@ func (e *Encoder) chunk() int {
 // PixelsOf decodes images lo..hi-1 on all cores and returns their normalised
 // pixels [hi-lo, 3, size, size].
 func (e *Encoder) PixelsOf(images datasets.Images, lo, hi int) ([]float32, error) {
-	pictures := make([]*picture.RGB, hi-lo)
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	var mu sync.Mutex
-	next := lo
-	for range min(runtime.GOMAXPROCS(0), hi-lo) {
-		group.Go(func() error {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= hi {
-					return nil
-				}
-				p, err := images.Image(i)
-				if err != nil {
-					return err
-				}
-				pictures[i-lo] = p
-			}
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return e.Preprocess(pictures), nil
+	return e.config.Preprocess.PixelsOf(hi-lo, func(i int) (*picture.RGB, error) { return images.Image(lo + i) })
 }
 
 // FeaturesOf returns unnormalised features [n, d] of all images. The next

@@ -1,6 +1,7 @@
 package preprocess_test
 
 import (
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -20,8 +21,29 @@ var (
 	half = preprocess.Config{Mode: preprocess.Squash, Mean: [3]float32{.5, .5, .5}, Std: [3]float32{.5, .5, .5}}
 )
 
-// TestFixturePixels starts from Pillow's decoded pixels and compares the
-// squares bit for bit, and the normalised values, with torchvision's.
+// kinds are the conventions of the fixtures' keys, and whether they begin with
+// Pillow's conversion to RGB or with the file.
+var kinds = map[string]struct {
+	config    preprocess.Config
+	converted bool
+}{
+	"clip":          {with(openAI, preprocess.RGBFirst), true},
+	"clip_f32":      {with(openAI, preprocess.RGBFirst), true},
+	"squash":        {half, true},
+	"squash_f32":    {half, true},
+	"hfclip":        {openAI, true},
+	"hfclip_direct": {openAI, false},
+	"clip_direct":   {with(openAI, preprocess.OpenCLIP), false},
+}
+
+func with(c preprocess.Config, convention preprocess.Convention) preprocess.Config {
+	c.Convention = convention
+	return c
+}
+
+// TestFixturePixels compares the squares with those of Pillow, torchvision,
+// open_clip and transformers bit for bit, and the normalised values, starting
+// from Pillow's decoded pixels and from the encoded files.
 func TestFixturePixels(t *testing.T) {
 	root := reference.Fixtures(t, "preproc")
 	expected, err := tensorfile.ReadNPZ(filepath.Join(root, "expected.npz"))
@@ -29,82 +51,77 @@ func TestFixturePixels(t *testing.T) {
 		t.Fatal(err)
 	}
 	compared := map[string]int{}
-	for key, want := range expected {
+	for _, key := range slices.Sorted(maps.Keys(expected)) {
+		want := expected[key]
 		part := strings.Split(key, "|")
 		if len(part) != 3 {
 			t.Fatalf("key %q is not file|kind|size", key)
 		}
-		size, err := strconv.Atoi(part[2])
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := openAI
-		switch part[1] {
-		case "squash", "squash_f32":
-			c = half
-		case "clip", "clip_f32":
-		default: // other conventions: see facts of the reference implementations
-			compared["left "+part[1]]++
-			continue
-		}
-		c.Size = size
 		t.Run(key, func(t *testing.T) {
-			p, err := picture.Open(filepath.Join(root, "decoded", part[0]+".png"), picture.AsStored)
+			size, err := strconv.Atoi(part[2])
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.HasSuffix(part[1], "_f32") {
-				w, err := want.Float32s()
+			kind, ok := kinds[part[1]]
+			if !ok {
+				t.Fatalf("kind %q is not known", part[1])
+			}
+			compared[part[1]]++
+			kind.config.Size = size
+			paths := []string{filepath.Join(root, "inputs", part[0])}
+			if kind.converted {
+				paths = append(paths, filepath.Join(root, "decoded", part[0]+".png"))
+			}
+			for _, path := range paths {
+				p, err := picture.Open(path, picture.AsStored)
 				if err != nil {
 					t.Fatal(err)
 				}
-				got := c.Pixels([]*picture.RGB{p})
-				if len(got) != len(w) {
-					t.Fatalf("%d values, want %d", len(got), len(w))
+				if kind.converted {
+					p = p.Crop(0, 0, p.Width, p.Height) // forgets how it was stored
 				}
-				for i := range got {
-					if math.Abs(float64(got[i]-w[i])) > 1e-6 {
-						t.Fatalf("value %d is %g, want %g", i, got[i], w[i])
-					}
-				}
-			} else if got := c.Square(p); !slices.Equal(got.Pix, want.Data) {
-				t.Errorf("the square differs")
+				check(t, kind.config, p, want)
 			}
-			compared[part[1]]++
 		})
 	}
 	t.Log(compared)
-	for _, kind := range []string{"clip", "clip_f32", "squash", "squash_f32"} {
+	for kind := range kinds {
+		if strings.HasSuffix(kind, "_direct") || kind == "hfclip" { // only where they differ from the others
+			continue
+		}
 		if compared[kind] == 0 {
 			t.Errorf("nothing of kind %s was compared", kind)
 		}
 	}
 }
 
-func TestParseHF(t *testing.T) {
-	for _, c := range []struct {
-		json string
-		want preprocess.Config
-	}{
-		{`{"size":{"shortest_edge":32},"crop_size":{"height":32,"width":32},"do_center_crop":true}`, preprocess.Config{Size: 32, Mode: preprocess.Shortest, Mean: openAI.Mean, Std: openAI.Std}},
-		{`{"size":224,"crop_size":224}`, preprocess.Config{Size: 224, Mode: preprocess.Shortest, Mean: openAI.Mean, Std: openAI.Std}},
-		{`{"size":{"height":224,"width":224},"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}`, preprocess.Config{Size: 224, Mode: preprocess.Squash, Mean: half.Mean, Std: half.Std}},
-	} {
-		got, err := preprocess.ParseHF([]byte(c.json))
-		if err != nil || got != c.want {
-			t.Errorf("%s: %+v, %v", c.json, got, err)
+// check compares with [size, size, 3] bytes or [3, size, size] floats.
+func check(t *testing.T, c preprocess.Config, p *picture.RGB, want tensorfile.Tensor) {
+	t.Helper()
+	if want.Shape[0] != 3 {
+		got := c.Square(p)
+		if len(got.Pix) != len(want.Data) {
+			t.Fatalf("%d samples, want %d", len(got.Pix), len(want.Data))
 		}
-		data, err := got.HF()
-		if err != nil {
-			t.Fatal(err)
+		for i, v := range got.Pix {
+			if v != want.Data[i] {
+				t.Fatalf("sample %d of the square is %d, want %d", i, v, want.Data[i])
+			}
 		}
-		if again, err := preprocess.ParseHF(data); err != nil || again != got {
-			t.Errorf("written and read again: %+v, %v", again, err)
-		}
+		return
 	}
-	for _, bad := range []string{`{`, `{}`, `{"size":-1}`, `{"size":{"height":2,"width":3}}`, `{"size":32,"resample":2}`, `{"size":32,"image_std":[0,1,1]}`} {
-		if _, err := preprocess.ParseHF([]byte(bad)); err == nil {
-			t.Errorf("%s was accepted", bad)
+	w, err := want.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := c.Pixels([]*picture.RGB{p})
+	if len(got) != len(w) {
+		t.Fatalf("%d values, want %d", len(got), len(w))
+	}
+	for i := range got {
+		// Python normalises in float32, in an order of operations that may differ.
+		if math.Abs(float64(got[i]-w[i])) > 1e-6 {
+			t.Fatalf("value %d is %g, want %g", i, got[i], w[i])
 		}
 	}
 }
