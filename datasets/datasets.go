@@ -28,7 +28,10 @@ type Task struct {
 	Domain string // where the images come from; tasks of one domain have images of one law
 	// ClassNames and Captions have one entry per class, in label order.
 	ClassNames, Captions []string
-	Train, Test          Images // Test is nil where the source has no split
+	// Ensemble, when not nil, holds several captions of each class, of which
+	// Captions has the first; see WithTemplates.
+	Ensemble    [][]string
+	Train, Test Images // Test is nil where the source has no split
 	// Hash identifies class names, captions and the images' source (seed, files and sizes).
 	Hash string
 }

@@ -12,9 +12,6 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
-// DefaultTemplate makes captions from class names.
-const DefaultTemplate = "a photo of a {class}"
-
 // FolderOptions say how a folder or list of pictures becomes a task.
 type FolderOptions struct {
 	OnError  OnError // what to do with unusable files; Fail when empty
@@ -33,8 +30,8 @@ func (o *FolderOptions) check() error {
 	if o.Template == "" {
 		o.Template = DefaultTemplate
 	}
-	if !strings.Contains(o.Template, "{class}") {
-		return fmt.Errorf("caption template %q lacks {class}", o.Template)
+	if err := CheckTemplate(o.Template); err != nil {
+		return err
 	}
 	if !(o.TestFraction >= 0 && o.TestFraction < 1) {
 		return fmt.Errorf("test fraction %v is not in [0,1)", o.TestFraction)
@@ -42,13 +39,6 @@ func (o *FolderOptions) check() error {
 	var err error
 	o.OnError, err = ParseOnError(string(o.OnError))
 	return err
-}
-
-// CaptionOf puts a class name into a template; underscores and hyphens of the
-// name become spaces.
-func CaptionOf(template, class string) string {
-	words := strings.Join(strings.Fields(strings.NewReplacer("_", " ", "-", " ").Replace(class)), " ")
-	return strings.ReplaceAll(template, "{class}", words)
 }
 
 // OpenFolder reads a folder that holds one folder of pictures per class, at any

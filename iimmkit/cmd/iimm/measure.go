@@ -95,7 +95,7 @@ func (o *measureOptions) run(ctx context.Context, s *streams) error {
 		check = append(check, embedding.WillNormalize())
 	}
 	found := set.Check(check...)
-	if err := o.judge(s, found); err != nil {
+	if err := judge(s, o.set, found, o.strict); err != nil {
 		return err
 	}
 	out := measured{Schema: 1, Set: o.set, Normalized: o.normalize, Provenance: set.Provenance, Findings: found}
@@ -123,15 +123,16 @@ func (o *measureOptions) run(ctx context.Context, s *streams) error {
 	return out.print(s)
 }
 
-// judge warns of findings, and refuses the set for what forbids numbers.
-func (o *measureOptions) judge(s *streams, found []embedding.Finding) error {
+// judge warns of findings about a set, and refuses it for what forbids numbers;
+// when strict, for any.
+func judge(s *streams, set string, found []embedding.Finding, strict bool) error {
 	refused := embedding.Refused(found)
-	if o.strict {
+	if strict {
 		refused = found
 	}
 	if len(refused) == 0 {
 		for _, f := range found {
-			s.warnf("%s: %s", o.set, f.Message)
+			s.warnf("%s: %s", set, f.Message)
 		}
 		return nil
 	}
@@ -139,7 +140,7 @@ func (o *measureOptions) judge(s *streams, found []embedding.Finding) error {
 	for _, f := range refused {
 		reasons = append(reasons, f.Message)
 	}
-	return fmt.Errorf("%s: %s", o.set, strings.Join(reasons, "; "))
+	return fmt.Errorf("%s: %s", set, strings.Join(reasons, "; "))
 }
 
 func (m measured) print(s *streams) error {

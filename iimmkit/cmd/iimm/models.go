@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub"
 	_ "github.com/iimmkit/iimm/iimmkit/model/encoder/micro" // the models the program carries
 	"github.com/iimmkit/iimm/iimmkit/model/train"
 )
@@ -25,28 +27,16 @@ type modelInfo struct {
 func newModels(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "models",
-		Short:   "List the models that can be opened, and look into a checkpoint",
-		Example: "  iimm models list\n  iimm models show /data/clip-vit-base-patch32 --json",
+		Short:   "List, fetch and test models, and look into a checkpoint",
+		Example: "  iimm models list\n  iimm models fetch clip-b-32\n  iimm models check clip-b-32",
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return usagef("models needs a verb: list, show or card") },
-	}
-	var asJSON bool
-	list := &cobra.Command{
-		Use: "list", Short: "List the models the program carries", Example: "  iimm models list --json", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			var infos []modelInfo
-			for _, name := range encoder.Registered() {
-				info, err := describe(name)
-				if err != nil {
-					return err
-				}
-				infos = append(infos, info)
-			}
-			return printModels(s, infos, asJSON)
+		RunE: func(c *cobra.Command, _ []string) error {
+			return usagef("models needs a verb: list, fetch, pin, check, show or card")
 		},
 	}
+	var asJSON bool
 	show := &cobra.Command{
-		Use: "show NAME|DIR", Short: "Open a checkpoint, check every tensor against its configuration and describe it",
+		Use: "show MODEL", Short: "Open a checkpoint, check every tensor against its configuration and describe it",
 		Example: "  iimm models show micro", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			info, err := describe(args[0])
@@ -63,11 +53,28 @@ func newModels(s *streams) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return renewCard(c.Context(), s, args[0], engine, asJSON) },
 	}
 	card.Flags().StringVar(&engine, "backend", "", "go, xla:cpu, xla:cuda or auto (default auto)")
-	for _, sub := range []*cobra.Command{list, show, card} {
+	for _, sub := range []*cobra.Command{show, card} {
 		sub.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 		c.AddCommand(sub)
 	}
+	c.AddCommand(newModelsList(s), newModelsFetch(s), newModelsPin(s), newModelsCheck(s))
 	return c
+}
+
+// openModel opens a model by any name that iimm has for it.
+func openModel(b compute.Backend, name string) (*encoder.Encoder, error) {
+	dir, ok, err := hub.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return encoder.Open(b, name)
+	}
+	e, err := encoder.Open(b, dir)
+	if err == nil {
+		e.Name = name
+	}
+	return e, err
 }
 
 // describe opens a model on the Go backend, which needs no compilation.
@@ -76,7 +83,7 @@ func describe(name string) (modelInfo, error) {
 	if err != nil {
 		return modelInfo{}, err
 	}
-	e, err := encoder.Open(b, name)
+	e, err := openModel(b, name)
 	if err != nil {
 		return modelInfo{}, err
 	}

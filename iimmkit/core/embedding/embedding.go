@@ -81,7 +81,9 @@ type Set struct {
 	Labels     []int    // [N], classes 0..C-1
 	Texts      Matrix   // [C,d], one caption per class
 	ClassNames []string // [C], or none where the source has no names
-	Prompts    []string // [C] captions as they were encoded, or none
+	// Prompts [C] are the captions as they were encoded, those of an ensemble on
+	// a line each, or none.
+	Prompts    []string
 	IDs        []string // [N] names of the images for people, or none
 	Provenance Provenance
 
@@ -97,6 +99,8 @@ type Provenance struct {
 	Seed    *uint64 `json:"seed"` // nil: unknown; 0 is a seed
 	// Normalized tells that the writer divided the rows by their norms.
 	Normalized bool `json:"normalized"`
+	// LogitScale is the model's factor on cosines before a softmax over captions.
+	LogitScale *float64 `json:"logit_scale,omitempty"`
 	// Hashes identify what the numbers depend on: captions (CaptionHash),
 	// model, preprocessing, activation, task.
 	Hashes map[string]string `json:"hashes"`

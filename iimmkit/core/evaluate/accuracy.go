@@ -26,13 +26,20 @@ type Accuracy struct {
 	Predictions []int `json:"-"`
 }
 
-// ZeroShot classifies each image by its most similar caption.
-//
-// images is [N,d] and texts [C,d], row-major; labels is [N] with values in
-// 0..C-1. Caption rows are taken as unit vectors; the images' lengths do not
-// matter. Similarities are summed in float64; of equally similar captions the
-// one of the lower class wins.
+// ZeroShot classifies each image by its most similar caption: FromScores of
+// Cosines.
 func ZeroShot(images, texts []float32, d int, labels []int) (*Accuracy, error) {
+	scores, err := Cosines(images, texts, d)
+	if err != nil {
+		return nil, err
+	}
+	return FromScores(scores, labels, len(texts)/d)
+}
+
+// Cosines returns the dot products [N,C] of images [N,d] and texts [C,d],
+// row-major, summed in float64. Both are taken as unit vectors; for the
+// classification the images' lengths do not matter.
+func Cosines(images, texts []float32, d int) ([]float64, error) {
 	n, err := rows("images", len(images), d)
 	if err != nil {
 		return nil, err
@@ -43,9 +50,6 @@ func ZeroShot(images, texts []float32, d int, labels []int) (*Accuracy, error) {
 	}
 	if classes < 2 {
 		return nil, fmt.Errorf("zero-shot: %d caption row: classifying needs at least 2 classes", classes)
-	}
-	if err := checkLabels(labels, n, classes); err != nil {
-		return nil, err
 	}
 	for _, m := range []struct {
 		name string
@@ -64,7 +68,7 @@ func ZeroShot(images, texts []float32, d int, labels []int) (*Accuracy, error) {
 			}
 		}
 	})
-	return FromScores(scores, labels, classes)
+	return scores, nil
 }
 
 // FromScores counts what the scores [N,C] get right; the highest score of a row

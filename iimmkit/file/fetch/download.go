@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -94,14 +95,17 @@ func (d *download) run(ctx context.Context, report progress.Reporter, name strin
 		if failures++; failures >= d.client.Attempts {
 			return fmt.Errorf("given up after %d tries: %w", failures, err)
 		}
-		wait := min(d.client.Wait<<min(failures-1, 16), time.Minute)
+		wait, refused := d.client.pause(failures, after, err)
+		if refused != nil {
+			return refused
+		}
 		if d.bar != nil {
 			d.bar.Note(fmt.Sprintf("%v; trying again", err))
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(max(wait, after)):
+		case <-time.After(wait):
 		}
 	}
 }
@@ -146,9 +150,9 @@ func (d *download) attempt(ctx context.Context, report progress.Reporter, name s
 			req.Header.Set("If-Range", d.etag)
 		}
 	}
-	resp, err := d.client.http().Do(req)
+	resp, err := d.client.do(req, true)
 	if err != nil {
-		return 0, redact(err)
+		return 0, err
 	}
 	defer resp.Body.Close()
 
@@ -190,7 +194,7 @@ func (d *download) attempt(ctx context.Context, report progress.Reporter, name s
 		d.etag = tag
 	}
 	if total > 0 {
-		if err := enoughSpace(d.file.Name(), total-d.have); err != nil {
+		if err := EnoughSpace(filepath.Dir(d.file.Name()), total-d.have); err != nil {
 			return 0, permanent{err}
 		}
 	}
@@ -261,7 +265,7 @@ func parseContentRange(s string) (start, size int64, ok bool) {
 }
 
 func statusError(resp *http.Response) error {
-	err := errors.New("server answered " + resp.Status)
+	err := &StatusError{resp.StatusCode, resp.Header}
 	switch code := resp.StatusCode; {
 	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
 		return err
@@ -269,13 +273,26 @@ func statusError(resp *http.Response) error {
 	return permanent{err}
 }
 
-// retryAfter is what the server asks for, at most two minutes.
+// retryAfter is how long the server asks to wait: Retry-After, in seconds or
+// until a date, else the reset time of a RateLimit field (as Hugging Face sends
+// it: "api";r=0;t=55), which counts only with a refusal.
 func retryAfter(resp *http.Response) time.Duration {
-	s, err := strconv.Atoi(resp.Header.Get("Retry-After"))
-	if err != nil || s < 0 {
+	asked := resp.Header.Get("Retry-After")
+	if t, err := http.ParseTime(asked); err == nil {
+		return max(0, time.Until(t).Round(time.Second))
+	}
+	if asked == "" && resp.StatusCode == http.StatusTooManyRequests {
+		for field := range strings.SplitSeq(resp.Header.Get("RateLimit"), ";") {
+			if t, ok := strings.CutPrefix(strings.TrimSpace(field), "t="); ok {
+				asked = t
+			}
+		}
+	}
+	s, err := strconv.ParseUint(asked, 10, 31)
+	if err != nil {
 		return 0
 	}
-	return time.Duration(min(s, 120)) * time.Second
+	return time.Duration(s) * time.Second
 }
 
 // redact removes the address, which may hold a password, from the errors of

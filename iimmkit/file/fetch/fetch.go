@@ -51,16 +51,32 @@ func Get(ctx context.Context, address, path, sha256 string, report progress.Repo
 	return Default.Get(ctx, address, path, sha256, report)
 }
 
-// Client says how patient downloads are.
+// Client says how patient downloads are, and who asks.
 type Client struct {
-	HTTP     *http.Client  // nil: one that follows redirects to https only
-	Attempts int           // tries in a row without a byte before giving up
-	Wait     time.Duration // before the second try; doubles with each, up to a minute
-	Stall    time.Duration // a connection silent for so long is given up
+	Attempts int               // tries in a row without a byte before giving up
+	Wait     time.Duration     // before the second try; doubles with each, up to a minute
+	Stall    time.Duration     // a connection silent for so long is given up
+	Header   http.Header       // sent to the address asked for, not to another host it redirects to
+	Note     func(text string) // nil, or told why a request is made again and when
 }
 
 // Default is the client of the package's functions.
 var Default = &Client{Attempts: 6, Wait: time.Second, Stall: time.Minute}
+
+// MaxRetryAfter is the longest wait that a server may ask for; one that asks
+// for more is not waited for.
+const MaxRetryAfter = 5 * time.Minute
+
+// StatusError is wrapped by the error of a request that a server answered with
+// something else than the file.
+type StatusError struct {
+	Code   int
+	Header http.Header
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("server answered %d %s", e.Code, http.StatusText(e.Code))
+}
 
 // Get is the package's Get with c's patience.
 func (c *Client) Get(ctx context.Context, address, path, sha256 string, report progress.Reporter) error {
@@ -157,16 +173,45 @@ func allowed(u *url.URL) error {
 	return nil
 }
 
-func (c *Client) http() *http.Client {
-	if c.HTTP != nil {
-		return c.HTTP
+// do sends a request with c's headers. Redirects to another host are followed
+// without them, or, unless elsewhere, are themselves the answer.
+func (c *Client) do(req *http.Request, elsewhere bool) (*http.Response, error) {
+	for key, values := range c.Header {
+		req.Header[key] = values
 	}
-	return &http.Client{CheckRedirect: func(r *http.Request, via []*http.Request) error {
+	client := http.Client{CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if len(via) >= 10 {
 			return errors.New("more than 10 redirects")
 		}
+		// net/http would take them to a subdomain or another port.
+		if first := via[0].URL; r.URL.Scheme != first.Scheme || r.URL.Host != first.Host {
+			if !elsewhere {
+				return http.ErrUseLastResponse
+			}
+			for key := range c.Header {
+				r.Header.Del(key)
+			}
+		}
 		return allowed(r.URL)
 	}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, redact(err)
+	}
+	return resp, nil
+}
+
+// pause is what to wait after a failure: longer after each, and as long as the
+// server asks. The error is permanent when that is too long.
+func (c *Client) pause(failures int, asked time.Duration, failure error) (time.Duration, error) {
+	if asked > MaxRetryAfter {
+		return 0, permanent{fmt.Errorf("%w and asks to come back in %v", failure, asked)}
+	}
+	wait := max(asked, min(c.Wait<<min(failures-1, 16), time.Minute))
+	if c.Note != nil {
+		c.Note(fmt.Sprintf("%v; trying again in %s", failure, progress.FormatDuration(wait)))
+	}
+	return wait, nil
 }
 
 // lockPart opens the part file for this process alone, waiting for others.

@@ -6,15 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// enoughSpace refuses a download that the disk cannot hold before it starts.
-func enoughSpace(path string, need int64) error {
+// EnoughSpace refuses a download that the disk of an existing directory cannot
+// hold before it starts.
+func EnoughSpace(dir string, need int64) error {
 	var s unix.Statfs_t
-	dir := filepath.Dir(path)
 	if err := unix.Statfs(dir, &s); err != nil {
 		return nil // not known is no reason to refuse
 	}

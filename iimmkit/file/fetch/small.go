@@ -24,54 +24,89 @@ func Read(ctx context.Context, address, accept string, limit int64) (*Document, 
 	return Default.Read(ctx, address, accept, limit)
 }
 
-// Read is the package's Read with c's patience.
+// Read is the package's Read with c's patience and headers.
 func (c *Client) Read(ctx context.Context, address, accept string, limit int64) (*Document, error) {
+	var doc *Document
+	err := c.ask(ctx, http.MethodGet, address, accept, func(resp *http.Response) error {
+		if resp.StatusCode != http.StatusOK {
+			return statusError(resp)
+		}
+		var body bytes.Buffer
+		if _, err := io.Copy(&body, io.LimitReader(resp.Body, limit+1)); err != nil {
+			return redact(err)
+		}
+		if int64(body.Len()) > limit {
+			return permanent{fmt.Errorf("answer larger than %d bytes", limit)}
+		}
+		doc = &Document{body.Bytes(), resp.Header.Get("Content-Type"), resp.Request.URL}
+		return nil
+	})
+	return doc, err
+}
+
+// Head asks for the headers of an address. Redirects within its host are
+// followed; one to another host is not, its headers are the answer.
+func (c *Client) Head(ctx context.Context, address string) (http.Header, error) {
+	var header http.Header
+	err := c.ask(ctx, http.MethodHead, address, "", func(resp *http.Response) error {
+		if resp.StatusCode != http.StatusOK && resp.StatusCode/100 != 3 {
+			return statusError(resp)
+		}
+		header = resp.Header
+		return nil
+	})
+	return header, err
+}
+
+// ask sends a request until an answer is taken or waiting does not help.
+func (c *Client) ask(ctx context.Context, method, address, accept string, take func(*http.Response) error) error {
 	u, err := check(address)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for failures := 0; ; {
-		doc, after, err := c.readOnce(ctx, u, accept, limit)
+	for failures := 1; ; failures++ {
+		after, err := c.askOnce(ctx, method, u, accept, take)
 		if err == nil {
-			return doc, nil
+			return nil
 		}
+		var wait time.Duration
 		var stop permanent
-		failures++
-		if ctx.Err() != nil || errors.As(err, &stop) || failures >= c.Attempts {
-			return nil, fmt.Errorf("%s: %w", u.Redacted(), err)
+		final := ctx.Err() != nil || errors.As(err, &stop) || failures >= c.Attempts
+		if !final {
+			var refused error
+			if wait, refused = c.pause(failures, after, err); refused != nil {
+				final, err = true, refused
+			}
+		}
+		if final {
+			return fmt.Errorf("%s: %w", u.Redacted(), err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%s: %w", u.Redacted(), context.Cause(ctx))
-		case <-time.After(max(min(c.Wait<<min(failures-1, 16), time.Minute), after)):
+			return fmt.Errorf("%s: %w", u.Redacted(), context.Cause(ctx))
+		case <-time.After(wait):
 		}
 	}
 }
 
-func (c *Client) readOnce(ctx context.Context, u *url.URL, accept string, limit int64) (*Document, time.Duration, error) {
+func (c *Client) askOnce(ctx context.Context, method string, u *url.URL, accept string, take func(*http.Response) error) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Stall)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
-		return nil, 0, permanent{err}
+		return 0, permanent{err}
 	}
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
-	resp, err := c.http().Do(req)
+	if method == http.MethodHead {
+		// The length is wanted of the file, not of a compressed copy.
+		req.Header.Set("Accept-Encoding", "identity")
+	}
+	resp, err := c.do(req, method != http.MethodHead)
 	if err != nil {
-		return nil, 0, redact(err)
+		return 0, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, retryAfter(resp), statusError(resp)
-	}
-	var body bytes.Buffer
-	if _, err := io.Copy(&body, io.LimitReader(resp.Body, limit+1)); err != nil {
-		return nil, 0, redact(err)
-	}
-	if int64(body.Len()) > limit {
-		return nil, 0, permanent{fmt.Errorf("answer larger than %d bytes", limit)}
-	}
-	return &Document{body.Bytes(), resp.Header.Get("Content-Type"), resp.Request.URL}, 0, nil
+	return retryAfter(resp), take(resp)
 }

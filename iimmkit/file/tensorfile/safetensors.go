@@ -65,6 +65,9 @@ func ParseSafetensors(b []byte, name string) (*Safetensors, error) {
 	}
 	n := binary.LittleEndian.Uint64(b)
 	if n > maxHeader || n > uint64(len(b)-8) {
+		if err := gitLFS(b); err != nil {
+			return fail("%w", err)
+		}
 		return fail("its header claims %d bytes, the file has %d (damaged, cut off or another format)", n, len(b))
 	}
 	header, data := b[8:8+n], b[8+n:]

@@ -1,7 +1,8 @@
-// Package tensorfile reads and writes named tensors: safetensors (memory
-// mapped) and NumPy's npy and npz. Whatever a file holds, a Tensor's bytes are
-// little-endian and in C order. Files are taken as hostile: sizes are checked
-// before anything is allocated, and a bad file is an error, never a panic.
+// Package tensorfile reads named tensors: safetensors and the state dicts of
+// torch.save, both memory mapped, and NumPy's npy and npz. It writes all but
+// torch's. Whatever a file holds, a Tensor's bytes are little-endian and in C
+// order. Files are taken as hostile: sizes are checked before anything is
+// allocated, and a bad file is an error, never a panic.
 package tensorfile
 
 import (

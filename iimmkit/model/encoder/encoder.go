@@ -180,7 +180,7 @@ func (e *Encoder) workers() (int, error) {
 			return 0, fmt.Errorf("weight %s: %w", name, err)
 		}
 	}
-	return min(runtime.GOMAXPROCS(0), chunk/imageBatch), nil
+	return min(runtime.GOMAXPROCS(0), 4), nil
 }
 
 func (e *Encoder) compile(f func(x *graph.Node) *graph.Node) (*model.Exec, error) {

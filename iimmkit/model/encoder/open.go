@@ -11,10 +11,11 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/iimmkit/iimm/iimmkit/file/tensorfile"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/family"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
@@ -43,17 +44,12 @@ func Registered() []string {
 }
 
 // Open loads a model by the name of a registered checkpoint or from a folder
-// in the layout of Hugging Face (config.json, model.safetensors,
-// preprocessor_config.json, tokenizer.json) or open_clip (open_clip_config.json).
+// in the layout of Hugging Face (config.json, preprocessor_config.json) or
+// open_clip (open_clip_config.json), with its tokenizer.json and its weights
+// (see checkpoint.Open).
 func Open(b compute.Backend, nameOrDir string) (*Encoder, error) {
 	if files, ok := registered[nameOrDir]; ok {
-		e, err := openFS(b, files, nameOrDir, func(name string) (*tensorfile.Safetensors, error) {
-			data, err := fs.ReadFile(files, name)
-			if err != nil {
-				return nil, err
-			}
-			return tensorfile.ParseSafetensors(data, nameOrDir+"/"+name)
-		})
+		e, err := openFS(b, files, nameOrDir, func() (*checkpoint.Source, error) { return checkpoint.OpenFS(files) })
 		if err != nil {
 			return nil, fmt.Errorf("model %s: %w", nameOrDir, err)
 		}
@@ -64,9 +60,7 @@ func Open(b compute.Backend, nameOrDir string) (*Encoder, error) {
 	if err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("no model %q: it is neither one of %s nor a folder with a checkpoint", nameOrDir, strings.Join(Registered(), ", "))
 	}
-	e, err := openFS(b, os.DirFS(nameOrDir), publishedName(nameOrDir), func(name string) (*tensorfile.Safetensors, error) {
-		return tensorfile.OpenSafetensors(filepath.Join(nameOrDir, name))
-	})
+	e, err := openFS(b, os.DirFS(nameOrDir), publishedName(nameOrDir), func() (*checkpoint.Source, error) { return checkpoint.Open(nameOrDir) })
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", nameOrDir, err)
 	}
@@ -86,12 +80,12 @@ func canonical(name string) string {
 }
 
 // openFS opens the checkpoint in files, whose folder has the given name.
-func openFS(b compute.Backend, files fs.FS, name string, open func(string) (*tensorfile.Safetensors, error)) (*Encoder, error) {
+func openFS(b compute.Backend, files fs.FS, name string, open func() (*checkpoint.Source, error)) (*Encoder, error) {
 	config, err := readConfig(files)
 	if err != nil {
 		return nil, err
 	}
-	f, err := openWeights(files, open)
+	f, err := open()
 	if err != nil {
 		return nil, err
 	}
@@ -104,15 +98,20 @@ func openFS(b compute.Backend, files fs.FS, name string, open func(string) (*ten
 	for i, p := range params {
 		want[i] = checkpoint.Want{Name: p.Name, Shape: p.Shape}
 	}
-	weights, err := checkpoint.Read(checkpoint.FromSafetensors(f), config.shape.Layout(config.library), want, familyOf(config.shape).Ignored)
-	if err != nil {
-		return nil, err
-	}
 	tokenizer, err := fs.ReadFile(files, "tokenizer.json")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return New(b, config.shape, config.pre, weights, tokenizer)
+	e, err := withoutWeights(b, config.shape, config.pre, tokenizer)
+	if err != nil {
+		return nil, err
+	}
+	// One by one: widened and joined weights are in memory twice only for a moment.
+	err = checkpoint.Each(f, config.shape.Layout(config.library), want, familyOf(config.shape).Ignored, e.add)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // weightFiles are the names under which libraries store weights.
@@ -121,19 +120,28 @@ var weightFiles = map[family.Library]string{
 	family.OpenCLIPLibrary: "open_clip_model.safetensors",
 }
 
-func openWeights(files fs.FS, open func(string) (*tensorfile.Safetensors, error)) (*tensorfile.Safetensors, error) {
-	names := []string{weightFiles[family.HuggingFace], weightFiles[family.OpenCLIPLibrary]}
-	for _, name := range names {
-		if _, err := fs.Stat(files, name); err == nil {
-			return open(name)
-		}
-	}
-	return nil, fmt.Errorf("no weights: none of %s is there", strings.Join(names, ", "))
-}
-
 // New makes an encoder of the weights of shape.Params(), by name. tokenizer is
 // a tokenizer.json; without one the encoder cannot read captions.
 func New(b compute.Backend, shape family.Shape, pre preprocess.Config, weights map[string]checkpoint.Weight, tokenizer []byte) (*Encoder, error) {
+	e, err := withoutWeights(b, shape, pre, tokenizer)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range shape.Params() {
+		w, ok := weights[p.Name]
+		if !ok || !slices.Equal(w.Shape, p.Shape) {
+			return nil, fmt.Errorf("weight %s is missing or has not the shape %v", p.Name, p.Shape)
+		}
+		if err := e.add(p.Name, w); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// withoutWeights makes an encoder to which all weights are still to be added, in
+// the order of shape.Params().
+func withoutWeights(b compute.Backend, shape family.Shape, pre preprocess.Config, tokenizer []byte) (*Encoder, error) {
 	store, sizes := model.NewStore(), shape.Sizes()
 	e := &Encoder{
 		config: Config{
@@ -152,13 +160,16 @@ func New(b compute.Backend, shape family.Shape, pre preprocess.Config, weights m
 		}
 		e.tokenizerJSON = tokenizer
 	}
-	for _, p := range shape.Params() {
-		w, ok := weights[p.Name]
-		if !ok || !slices.Equal(w.Shape, p.Shape) {
-			return nil, fmt.Errorf("weight %s is missing or has not the shape %v", p.Name, p.Shape)
-		}
-		store.VariableWithValue("/"+p.Name, tensors.FromFlatDataAndDimensions(w.Data, p.Shape...))
-		e.names = append(e.names, p.Name)
-	}
 	return e, nil
+}
+
+// add copies a weight, which may be a view of a mapped file, to the backend.
+func (e *Encoder) add(name string, w checkpoint.Weight) error {
+	value, err := tensors.FromRaw(e.backend, 0, shapes.Make(dtypes.Float32, w.Shape...), checkpoint.ToTensor(name, w).Data)
+	if err != nil {
+		return fmt.Errorf("weight %s: %w", name, err)
+	}
+	e.store.VariableWithValue("/"+name, value)
+	e.names = append(e.names, name)
+	return nil
 }

@@ -5,10 +5,7 @@ package checkpoint
 
 import (
 	"fmt"
-	"maps"
 	"slices"
-	"sort"
-	"strings"
 )
 
 // Rule says where one weight comes from: one tensor, or several joined along
@@ -81,102 +78,6 @@ type Tensors interface {
 	Names() []string
 	// Float32 returns the tensor's shape and values, widened when stored narrower.
 	Float32(name string) (shape []int, data []float32, err error)
-}
-
-// Read returns the wanted weights from src, which stores them in layout l.
-// Missing, wrongly shaped and left-over tensors are an error that lists them
-// all; tensors named in ignored may be present, and those below a name in it
-// that ends in a dot.
-func Read(src Tensors, l Layout, want []Want, ignored []string) (map[string]Weight, error) {
-	rules := make(map[string]Rule, len(l))
-	for _, r := range l {
-		rules[r.Name] = r
-	}
-	left := map[string]bool{}
-	for _, n := range src.Names() {
-		left[n] = true
-	}
-	maps.DeleteFunc(left, func(n string, _ bool) bool {
-		return slices.ContainsFunc(ignored, func(i string) bool {
-			return n == i || strings.HasSuffix(i, ".") && strings.HasPrefix(n, i)
-		})
-	})
-	var missing, wrong []string
-	weights := make(map[string]Weight, len(want))
-	for _, w := range want {
-		rule, ok := rules[w.Name]
-		if !ok {
-			rule = Rule{Name: w.Name, Sources: []string{w.Name}}
-		}
-		weight, absent, err := rule.read(src, left, w.Shape)
-		missing = append(missing, absent...)
-		switch {
-		case err != nil:
-			wrong = append(wrong, err.Error())
-		case len(absent) == 0:
-			weights[w.Name] = weight
-		}
-	}
-	var faults []string
-	note := func(what string, list []string) {
-		if len(list) == 0 {
-			return
-		}
-		sort.Strings(list)
-		const most = 12
-		more := ""
-		if len(list) > most {
-			more = fmt.Sprintf(" and %d more", len(list)-most)
-			list = list[:most]
-		}
-		faults = append(faults, what+": "+strings.Join(list, ", ")+more)
-	}
-	note("missing tensors", missing)
-	note("wrong tensors", wrong)
-	var extra []string
-	for n := range left {
-		extra = append(extra, n)
-	}
-	note("unexpected tensors", extra)
-	if faults != nil {
-		return nil, fmt.Errorf("the weights do not fit the configuration: %s", strings.Join(faults, "; "))
-	}
-	return weights, nil
-}
-
-// read takes the rule's sources out of left and joins them.
-func (r Rule) read(src Tensors, left map[string]bool, want []int) (w Weight, missing []string, err error) {
-	var data []float32
-	for _, s := range r.Sources {
-		if !left[s] {
-			missing = append(missing, s)
-		}
-	}
-	if missing != nil {
-		return w, missing, nil
-	}
-	parts := r.parts(want)
-	for i, s := range r.Sources {
-		part := parts[i]
-		delete(left, s)
-		shape, values, err := src.Float32(s)
-		if err != nil {
-			return w, nil, fmt.Errorf("%s: %w", s, err)
-		}
-		scalar := size(part) == 1 && size(shape) == 1 // [] and [1] are both in use for scalars
-		if !slices.Equal(shape, part) && !scalar {
-			return w, nil, fmt.Errorf("%s has shape %v, not %v", s, shape, part)
-		}
-		if len(r.Sources) == 1 {
-			data = values
-		} else {
-			data = append(data, values...)
-		}
-	}
-	if r.Transpose {
-		data = transpose(data, want[1], want[0])
-	}
-	return Weight{Shape: want, Data: data}, nil, nil
 }
 
 // Write is the reverse of Read: the tensors of weights in layout l, in the

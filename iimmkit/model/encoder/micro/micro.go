@@ -20,5 +20,21 @@ func init() {
 	if err != nil {
 		panic(err) // the folder is embedded above
 	}
-	encoder.Register(clip, "micro-clip", "micro")
+	register(clip, "micro-clip", "micro")
+}
+
+var folders = map[string]fs.FS{}
+
+func register(folder fs.FS, names ...string) {
+	encoder.Register(folder, names...)
+	for _, name := range names {
+		folders[name] = folder
+	}
+}
+
+// Files returns the folder of a checkpoint of this package, false when it
+// carries none of that name.
+func Files(name string) (fs.FS, bool) {
+	folder, ok := folders[name]
+	return folder, ok
 }

@@ -1,0 +1,53 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+)
+
+// parseIndex returns the weight_map of an index of shards: for each tensor the
+// file that holds it, one in the index's own folder with the given extension.
+func parseIndex(data []byte, extension string) (map[string]string, error) {
+	var raw struct {
+		Map json.RawMessage `json:"weight_map"`
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return nil, err
+	}
+	// Token by token, since of a name that comes twice Unmarshal keeps the last.
+	d := json.NewDecoder(bytes.NewReader(raw.Map))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil, errors.New("no object weight_map")
+	}
+	index := map[string]string{}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		value, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		tensor, shard := key.(string), ""
+		if s, ok := value.(string); ok {
+			shard = s
+		}
+		// A name with a separator of any system could lead out of the folder.
+		if strings.ContainsAny(shard, `/\:`) || path.Ext(shard) != extension {
+			return nil, fmt.Errorf("tensor %q: %q is not a %s file of this folder", tensor, fmt.Sprint(value), extension)
+		}
+		if _, twice := index[tensor]; twice {
+			return nil, fmt.Errorf("tensor %q comes twice", tensor)
+		}
+		index[tensor] = shard
+	}
+	if len(index) == 0 {
+		return nil, errors.New("weight_map is empty")
+	}
+	return index, nil
+}
