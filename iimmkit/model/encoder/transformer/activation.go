@@ -4,6 +4,7 @@ import (
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
@@ -31,7 +32,7 @@ func (a Activation) Apply(x *Node) *Node {
 	case QuickGELU:
 		return Mul(x, Sigmoid(MulScalar(x, 1.702)))
 	case GELU:
-		return MulScalar(Mul(x, AddScalar(Erf(MulScalar(x, 1/math.Sqrt2)), 1)), 0.5)
+		return activation.Gelu(x) // in one pass where the backend has it
 	case GELUTanh:
 		cubic := Add(x, MulScalar(Mul(Square(x), x), 0.044715))
 		return MulScalar(Mul(x, AddScalar(Tanh(MulScalar(cubic, math.Sqrt(2/math.Pi))), 1)), 0.5)

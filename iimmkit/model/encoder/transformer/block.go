@@ -39,28 +39,28 @@ type Block struct {
 	SubNorm bool
 }
 
-// Forward applies the block to x [batch, tokens, width]. Weights: ln_1, ln_2,
-// attn.in_proj_{weight,bias} with rows q, k, v, attn.out_proj, mlp.c_fc,
-// mlp.c_proj; with SubNorm attn.{q,v}_proj.bias in place of attn.in_proj_bias,
-// and attn.norm, mlp.c_gate, mlp.norm besides. mask, [tokens, tokens] or one for
-// each row, [batch, tokens, tokens], is true where a query (row) sees a key; nil
-// when every token sees every other.
-func (b Block) Forward(w Weights, x, mask *Node) *Node {
-	x = Add(x, b.attention(w.At("attn"), LayerNorm(w.At("ln_1"), x, b.Epsilon), mask))
-	return Add(x, b.mlp(w.At("mlp"), LayerNorm(w.At("ln_2"), x, b.Epsilon)))
-}
-
-// Repeat applies the blocks 0..layers-1 of w, transformer.resblocks.N. tap sees
-// what each returns as TOWER.block.N.
+// Repeat applies the blocks 0..layers-1 of w, transformer.resblocks.N, to x
+// [batch, tokens, width]. Weights of each: ln_1, ln_2, attn.in_proj_{weight,bias}
+// with rows q, k, v, attn.out_proj, mlp.c_fc, mlp.c_proj; with SubNorm
+// attn.{q,v}_proj.bias in place of attn.in_proj_bias, and attn.norm, mlp.c_gate,
+// mlp.norm besides. mask, [tokens, tokens] or one for each row, [batch, tokens,
+// tokens], is true where a query (row) sees a key; nil when every token sees
+// every other. tap sees what each block returns as TOWER.block.N.
 func (b Block) Repeat(layers int, w Weights, x, mask *Node, tap Tap, tower string) *Node {
+	var hidden *Node
+	if mask != nil {
+		hidden = MulScalar(ConvertDType(LogicalNot(mask), x.DType()), -1e9)
+	}
 	for i := range layers {
-		x = b.Forward(w.At("transformer.resblocks.%d", i), x, mask)
+		block := w.At("transformer.resblocks.%d", i)
+		x = Add(x, b.attention(block.At("attn"), LayerNorm(block.At("ln_1"), x, b.Epsilon), hidden))
+		x = Add(x, b.mlp(block.At("mlp"), LayerNorm(block.At("ln_2"), x, b.Epsilon)))
 		tap.See(x, "%s.block.%d", tower, i)
 	}
 	return x
 }
 
-func (b Block) attention(w Weights, x, mask *Node) *Node {
+func (b Block) attention(w Weights, x, hidden *Node) *Node {
 	g := x.Graph()
 	batch, tokens, width := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2)
 	head := width / b.Heads
@@ -82,7 +82,7 @@ func (b Block) attention(w Weights, x, mask *Node) *Node {
 	if b.Rotary != nil {
 		q, k = b.Rotary.turn(q), b.Rotary.turn(k)
 	}
-	y := joinHeads(attend(q, k, v, mask), b.Heads)
+	y := joinHeads(attend(q, k, v, hidden), b.Heads)
 	if b.SubNorm {
 		y = LayerNorm(w.At("norm"), y, b.Epsilon)
 	}
@@ -102,21 +102,23 @@ func MLP(w Weights, x *Node, a Activation) *Node {
 	return Linear(w.At("c_proj"), a.Apply(Linear(w.At("c_fc"), x)))
 }
 
-// attend is softmax(q·kᵀ/√head)·v of each head: q [batch·heads, queries, head],
-// k, v [batch·heads, keys, head] -> [batch·heads, queries, head]. mask is
-// [queries, keys], [batch, queries, keys] or nil.
-func attend(q, k, v, mask *Node) *Node {
+// attend is softmax(q·kᵀ/√head + hidden)·v of each head: q [batch·heads,
+// queries, head], k, v [batch·heads, keys, head] -> [batch·heads, queries, head].
+// hidden, [queries, keys], [batch, queries, keys] or nil, is 0 where a query sees
+// a key, else so low that the softmax is exactly 0.
+func attend(q, k, v, hidden *Node) *Node {
 	rows, queries, head := q.Shape().Dim(0), q.Shape().Dim(1), q.Shape().Dim(2)
 	keys := k.Shape().Dim(1)
 	q = MulScalar(q, 1/math.Sqrt(float64(head)))
 	scores := DotGeneral(q, []int{2}, []int{0}, k, []int{2}, []int{0})
-	if mask != nil {
-		batch := 1
-		if mask.Rank() == 3 {
-			batch = mask.Shape().Dim(0)
-		}
-		mask = BroadcastToDims(Reshape(mask, batch, 1, queries, keys), batch, rows/batch, queries, keys)
-		scores = Where(Reshape(mask, rows, queries, keys), scores, MulScalar(OnesLike(scores), -1e9))
+	switch {
+	case hidden == nil:
+	case hidden.Rank() == 2:
+		scores = Add(scores, InsertAxes(hidden, 0))
+	default:
+		batch := hidden.Shape().Dim(0)
+		scores = Add(Reshape(scores, batch, rows/batch, queries, keys), InsertAxes(hidden, 1))
+		scores = Reshape(scores, rows, queries, keys)
 	}
 	return DotGeneral(Softmax(scores, -1), []int{2}, []int{0}, v, []int{1}, []int{0})
 }
