@@ -48,7 +48,7 @@ func TestWeightsAreTheOnesOfTheCard(t *testing.T) {
 	if err != nil || info.Size() > 3<<20 {
 		t.Errorf("the weights have %d bytes, more than 3 MB (%v)", info.Size(), err)
 	}
-	if got := train.DefaultRecipe(); got != c.Recipe {
+	if got, err := train.DefaultRecipe("clip"); err != nil || got != c.Recipe {
 		t.Errorf("the default recipe %+v is not the card's %+v", got, c.Recipe)
 	}
 }

@@ -6,7 +6,7 @@
 
 Hugging Face's layout (config.json) is run by transformers, open_clip's
 (open_clip_config.json) by open_clip; both need torch. Pictures are resized and
-cropped by Pillow as open_clip's transform does, captions are cut and filled up
+cropped by Pillow as the library's transform does, captions are cut and filled up
 by the library tokenizers from the checkpoint's own tokenizer.json. Nothing is
 downloaded, and nothing of iimm takes part.
 """
@@ -28,19 +28,28 @@ from PIL import Image, __version__ as pillow_version
 OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
-def square(image, size, squash):
-    """Bicubic to size x size: squashed, or the shortest side and a centre crop."""
+def square(image, size, squash, middle):
+    """Bicubic to size x size: squashed, or the shortest side and a centre crop,
+    which begins at middle(margin)."""
     if squash:
         return image.resize((size, size), Image.BICUBIC)
     w, h = image.size
     w, h = (size, int(size * h / w)) if w <= h else (int(size * w / h), size)
     image = image.resize((w, h), Image.BICUBIC)
-    left, top = int(round((w - size) / 2)), int(round((h - size) / 2))
+    left, top = middle(w - size), middle(h - size)
     return image.crop((left, top, left + size, top + size))
 
 
-def pixels(images, size, squash, mean, std):
-    x = np.stack([np.asarray(square(i, size, squash), np.float32) / 255 for i in images])
+def torchvision_middle(margin):
+    return int(round(margin / 2))  # half to even
+
+
+def transformers_middle(margin):
+    return margin // 2
+
+
+def pixels(images, size, squash, mean, std, middle):
+    x = np.stack([np.asarray(square(i, size, squash, middle), np.float32) / 255 for i in images])
     x = (x - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
     return torch.from_numpy(x.transpose(0, 3, 1, 2).copy())
 
@@ -70,9 +79,9 @@ def with_transformers(folder, images, prompts):
     model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     size = model.config.vision_config.image_size
     squash = not pre.get("do_center_crop", False) and "shortest_edge" not in (pre["size"] if isinstance(pre["size"], dict) else {})
-    x = pixels(images, size, squash, pre["image_mean"], pre["image_std"])
+    x = pixels(images, size, squash, pre["image_mean"], pre["image_std"], transformers_middle)
     text = model.config.text_config
-    pad = 1 if model.config.model_type.startswith("siglip") else 0
+    pad = text.pad_token_id if model.config.model_type.startswith("siglip") else 0
     ids = token_ids(folder, prompts, text.max_position_embeddings, pad)
     return tensor(model.get_image_features(pixel_values=x)), tensor(model.get_text_features(input_ids=ids)), f"transformers {transformers.__version__}"
 
@@ -88,7 +97,7 @@ def with_open_clip(folder, images, prompts):
     model = open_clip.create_model(name, pretrained=os.path.join(folder, weights), precision="fp32", load_weights=True).eval()
     size = model.visual.image_size
     size = size[0] if isinstance(size, (tuple, list)) else size
-    x = pixels(images, size, pre.get("resize_mode") == "squash", pre.get("mean", OPENAI_MEAN), pre.get("std", OPENAI_STD))
+    x = pixels(images, size, pre.get("resize_mode") == "squash", pre.get("mean", OPENAI_MEAN), pre.get("std", OPENAI_STD), torchvision_middle)
     text = cfg["text_cfg"]
     context = text.get("context_length", 77)
     siglip = cfg.get("init_logit_bias") is not None
