@@ -139,6 +139,8 @@ func (v variant) spec(dir string, t toolchain, tools, module string) Spec {
 		"IIMM_INSTALLED_MODULE": module,
 		"GOEXPERIMENT":          "simd",
 		"CGO_ENABLED":           cgo,
+		// Keeps the Go backend's speed; see backend.WithoutPreemption.
+		"GODEBUG": "asyncpreemptoff=1",
 	}
 	// Jupyter may be started from another environment than this one.
 	if cache := os.Getenv("IIMM_CACHE"); cache != "" {

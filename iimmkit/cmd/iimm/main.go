@@ -14,6 +14,7 @@ import (
 )
 
 func main() {
+	restart()
 	os.Exit(run(os.Args[1:], newStreams(os.Stdout, os.Stderr)))
 }
 

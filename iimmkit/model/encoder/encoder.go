@@ -55,9 +55,9 @@ type Encoder struct {
 	tokenizer *token.Tokenizer // nil when the checkpoint brings none
 	// tokenizerFiles are those from which tokenizer was made.
 	tokenizerFiles map[string][]byte
-	backend       compute.Backend
-	store         *model.Store
-	names         []string // of the weights, in the model's order
+	backend        compute.Backend
+	store          *model.Store
+	names          []string // of the weights, in the model's order
 
 	images, texts *model.Exec
 	hash          string
@@ -66,7 +66,7 @@ type Encoder struct {
 // Rows of a batch: graphs are compiled for one shape, so the last batch of a
 // run is filled up.
 const (
-	imageBatch = 64
+	imageBatch = 32
 	textBatch  = 32
 )
 

@@ -81,7 +81,10 @@ var microFamilies = map[string]microFamily{
 				Text: s.Text, ContextLength: s.ContextLength, VocabSize: vocabulary, TextActivation: transformer.GELUTanh, TextEpsilon: 1e-6,
 			}
 		},
-		adapt:     func(r *Recipe) { r.Shape.EmbedDim = r.Shape.Vision.Width }, // it has no projection
+		adapt: func(r *Recipe) {
+			r.Steps = fewerSteps
+			r.Shape.EmbedDim = r.Shape.Vision.Width // it has no projection
+		},
 		objective: sigmoid,
 	},
 	coca.Family.Name: {
@@ -95,7 +98,10 @@ var microFamilies = map[string]microFamily{
 				Activation: transformer.GELU, Epsilon: 1e-5,
 			}
 		},
-		adapt:     func(r *Recipe) { r.Shape.ContextLength-- }, // the class token takes a place
+		adapt: func(r *Recipe) {
+			r.Steps = fewerSteps
+			r.Shape.ContextLength-- // the class token takes a place
+		},
 		objective: contrastive,
 	},
 	eva02.Family.Name: {
@@ -108,13 +114,19 @@ var microFamilies = map[string]microFamily{
 				Activation: transformer.GELU, TextEpsilon: 1e-5,
 			}
 		},
-		adapt:     func(r *Recipe) { r.Shape.Vision.MLPWidth = 8 * r.Shape.Vision.Width / 3 }, // gated, so narrower
+		adapt: func(r *Recipe) {
+			r.Steps = fewerSteps
+			r.Shape.Vision.MLPWidth = 8 * r.Shape.Vision.Width / 3 // gated, so narrower
+		},
 		objective: contrastive,
 	},
 }
 
-// DefaultRecipe is the recipe of a family's shipped micro model, whose card has
-// the vocabulary size that followed from it.
+// fewerSteps than micro-clip's, so that the other three are made within an hour.
+const fewerSteps = 2500
+
+// DefaultRecipe is the recipe of a family's shipped micro model, whose card
+// tells what came of it.
 func DefaultRecipe(familyName string) (Recipe, error) {
 	r := Recipe{
 		Family: familyName,

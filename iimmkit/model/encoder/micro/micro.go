@@ -12,15 +12,24 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 )
 
-//go:embed clip
+//go:embed clip siglip
 var files embed.FS
 
+// families are those of which there is a checkpoint, in a folder of that name.
+var families = []string{"clip", "siglip"}
+
 func init() {
-	clip, err := fs.Sub(files, "clip")
-	if err != nil {
-		panic(err) // the folder is embedded above
+	for _, family := range families {
+		folder, err := fs.Sub(files, family)
+		if err != nil {
+			panic(err) // the folder is embedded above
+		}
+		names := []string{"micro-" + family}
+		if family == "clip" {
+			names = append(names, "micro")
+		}
+		register(folder, names...)
 	}
-	register(clip, "micro-clip", "micro")
 }
 
 var folders = map[string]fs.FS{}

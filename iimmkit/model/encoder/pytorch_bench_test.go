@@ -1,0 +1,105 @@
+package encoder_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/clip"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
+)
+
+// benchBatch is the number of images, and of captions, that are embedded at once.
+const benchBatch = 32
+
+// BenchmarkViTB32 embeds 32 images of 224 x 224 pixels and 32 captions of 77
+// tokens with a CLIP ViT-B/32 of random weights: on every usable backend, and
+// with PyTorch, in one run. IIMM_PYTHON says which Python has torch and open_clip.
+func BenchmarkViTB32(b *testing.B) {
+	shape := clip.Config{
+		EmbedDim: 512, ImageSize: 224, PatchSize: 32, ContextLength: 77, VocabSize: 49408, EndToken: -1,
+		Vision:     transformer.Tower{Width: 768, Layers: 12, Heads: 12, MLPWidth: 3072},
+		Text:       transformer.Tower{Width: 512, Layers: 12, Heads: 8, MLPWidth: 2048},
+		Activation: transformer.QuickGELU, Epsilon: 1e-5,
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	weights := map[string]checkpoint.Weight{}
+	for _, p := range shape.Params() {
+		n := 1
+		for _, d := range p.Shape {
+			n *= d
+		}
+		w := checkpoint.Weight{Shape: p.Shape, Data: make([]float32, n)}
+		for i := range w.Data {
+			w.Data[i] = float32(p.Fill + p.Std*rng.NormFloat64())
+		}
+		weights[p.Name] = w
+	}
+	pixels := make([]float32, benchBatch*3*224*224)
+	for i := range pixels {
+		pixels[i] = float32(rng.NormFloat64())
+	}
+	tokens := make([]int32, benchBatch*77)
+	for i := range tokens {
+		tokens[i] = int32(rng.IntN(49408))
+	}
+	for _, name := range []string{backend.Go, backend.XLACPU} {
+		engine, err := backend.Open(name)
+		if err != nil {
+			b.Logf("without %s: %v", name, err)
+			continue
+		}
+		e, err := encoder.New(engine, shape, preprocess.Config{Size: 224, Mode: preprocess.Shortest}, weights, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("images/"+name, func(b *testing.B) {
+			perSecond(b, func() error { _, err := e.ImageFeatures(pixels); return err })
+		})
+		b.Run("texts/"+name, func(b *testing.B) {
+			perSecond(b, func() error { _, err := e.TextFeatures(tokens); return err })
+		})
+		engine.Finalize()
+	}
+	python := os.Getenv("IIMM_PYTHON")
+	if python == "" {
+		python = "python3"
+	}
+	for _, tower := range []string{"images", "texts"} {
+		b.Run(tower+"/pytorch", func(b *testing.B) {
+			for b.Loop() {
+				out, err := exec.Command(python, "testdata/pytorch_speed.py", tower, strconv.Itoa(benchBatch)).CombinedOutput()
+				lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+				last := lines[len(lines)-1]
+				if err != nil {
+					b.Skipf("%s cannot run torch and open_clip (IIMM_PYTHON says which Python): %v: %s", python, err, last)
+				}
+				speed, err := strconv.ParseFloat(last, 64)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(speed, "rows/s")
+			}
+		})
+	}
+}
+
+// perSecond times calls of embed, each of a batch, after one that compiles.
+func perSecond(b *testing.B, embed func() error) {
+	if err := embed(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := embed(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(benchBatch*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
