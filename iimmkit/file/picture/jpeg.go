@@ -247,7 +247,7 @@ func (d *jpegDecoder) huffmanTables(b []byte) error {
 		}
 		class, id := b[0]>>4, b[0]&15
 		if class > 1 || id > 3 {
-			return fmt.Errorf("Huffman table %#x", b[0])
+			return fmt.Errorf("table of Huffman codes %#x", b[0])
 		}
 		n := 0
 		for _, c := range b[1:17] {

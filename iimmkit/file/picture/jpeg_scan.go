@@ -208,7 +208,7 @@ func (d *jpegDecoder) scan(b []byte) error {
 		blocks += c.h * c.v
 		dc, ac := b[2+2*i]>>4, b[2+2*i]&15
 		if dc > 3 || ac > 3 {
-			return fmt.Errorf("Huffman tables %d and %d", dc, ac)
+			return fmt.Errorf("tables of Huffman codes %d and %d", dc, ac)
 		}
 		c.dcTab, c.acTab = d.huffman[0][dc], d.huffman[1][ac]
 		if s.first == 0 && s.high == 0 && c.dcTab == nil || s.last > 0 && c.acTab == nil {

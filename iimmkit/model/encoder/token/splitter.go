@@ -115,7 +115,7 @@ func newMetaspace(data []byte) (func([]string) []string, error) {
 		return nil, fmt.Errorf("prepend_scheme %q of Metaspace is not supported", meta.PrependScheme)
 	}
 	if meta.Replacement == "" {
-		return nil, fmt.Errorf("Metaspace has no replacement")
+		return nil, fmt.Errorf("a Metaspace without replacement")
 	}
 	return func(words []string) []string {
 		var out []string
