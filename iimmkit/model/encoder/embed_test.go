@@ -76,7 +76,7 @@ func cacheFiles(t *testing.T) []string {
 func TestEmbedGoesOnFromTheCache(t *testing.T) {
 	t.Setenv("IIMM_CACHE", t.TempDir())
 	e := tinyEncoder(t)
-	task, images := tinyTask(600) // of 256 at a time: two and a part
+	task, images := tinyTask(600) // of 128 at a time: four and a part
 	want, err := e.Embed(t.Context(), task, "train", progress.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -88,8 +88,8 @@ func TestEmbedGoesOnFromTheCache(t *testing.T) {
 	if _, err := e.Embed(t.Context(), task, "train", progress.Discard, encoder.Cached); err == nil {
 		t.Fatal("a broken image was embedded")
 	}
-	if files := cacheFiles(t); len(files) != 2 {
-		t.Fatalf("%d entries were kept of an interrupted embedding, want 2", len(files))
+	if files := cacheFiles(t); len(files) != 4 {
+		t.Fatalf("%d entries were kept of an interrupted embedding, want 4", len(files))
 	}
 	images.breaks.Store(-1)
 	same := func(what string) {
@@ -104,8 +104,8 @@ func TestEmbedGoesOnFromTheCache(t *testing.T) {
 	}
 	same("after an interruption")
 	files := cacheFiles(t)
-	if len(files) != 3 {
-		t.Fatalf("%d entries, want 3", len(files))
+	if len(files) != 5 {
+		t.Fatalf("%d entries, want 5", len(files))
 	}
 	same("from the cache")
 	for _, f := range files {

@@ -235,6 +235,7 @@ func ParseOpenCLIP(data []byte, size int) (Config, error) {
 			Interp string     `json:"interpolation"`
 			Fill   uint8      `json:"fill_color"`
 			Mode   string     `json:"mode"`
+			Ours   *Config    `json:"iimm_preprocess"` // written by Config.OpenCLIP
 		} `json:"preprocess_cfg"`
 	}
 	const file = "open_clip_config.json"
@@ -242,6 +243,15 @@ func ParseOpenCLIP(data []byte, size int) (Config, error) {
 		return Config{}, fmt.Errorf("%s: %w", file, err)
 	}
 	p := raw.Preprocess
+	if p.Ours != nil {
+		if err := p.Ours.checkWords(); err != nil {
+			return Config{}, fmt.Errorf("%s: %w", file, err)
+		}
+		if p.Ours.Size != size {
+			return Config{}, fmt.Errorf("%s: iimm_preprocess makes %d pixels a side, the model wants %d", file, p.Ours.Size, size)
+		}
+		return *p.Ours, p.Ours.check(file)
+	}
 	p.Mean.orElse(openAIMean)
 	p.Std.orElse(openAIStd)
 	c := Config{Size: size, Mode: Shortest, Convention: OpenCLIP, Mean: *p.Mean.values, Std: *p.Std.values}
@@ -297,6 +307,23 @@ func (c Config) HF() ([]byte, error) {
 		o["iimm_preprocess"] = c
 	}
 	return json.MarshalIndent(o, "", "  ")
+}
+
+// OpenCLIP returns the configuration as the preprocess_cfg of open_clip's
+// open_clip_config.json, with a key of our own where that format cannot say all
+// of it.
+func (c Config) OpenCLIP() map[string]any {
+	o := map[string]any{
+		"size": c.Size, "mode": "RGB", "mean": c.Mean, "std": c.Std, "interpolation": "bicubic", "resize_mode": c.Mode, "fill_color": c.Fill,
+	}
+	known := c.Filter == picture.Bicubic
+	if c.Filter == picture.Bilinear {
+		o["interpolation"], known = "bilinear", true
+	}
+	if !known || c.Convention != OpenCLIP || c.Mode == CropOnly || c.Resize != 0 || c.Rescale != 0 || c.Pillow13 {
+		o["iimm_preprocess"] = c
+	}
+	return o
 }
 
 // checkWords refuses modes and conventions that do not exist.

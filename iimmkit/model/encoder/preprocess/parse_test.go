@@ -163,3 +163,32 @@ func FuzzParseHF(f *testing.F) {
 		}
 	})
 }
+
+func TestOpenCLIPKeepsTheWholeConfiguration(t *testing.T) {
+	base := preprocess.Config{Size: 16, Mode: preprocess.Shortest, Mean: openAI.Mean, Std: openAI.Std, Convention: preprocess.OpenCLIP}
+	for name, change := range map[string]func(*preprocess.Config){
+		"as open_clip": func(*preprocess.Config) {},
+		"squashed":     func(c *preprocess.Config) { c.Mode = preprocess.Squash },
+		"longest":      func(c *preprocess.Config) { c.Mode, c.Fill = preprocess.Longest, 7 },
+		"bilinear":     func(c *preprocess.Config) { c.Filter = picture.Bilinear },
+		"hugging face": func(c *preprocess.Config) { c.Convention = preprocess.HuggingFace },
+		"rgb first":    func(c *preprocess.Config) { c.Convention = preprocess.RGBFirst },
+		"cropped":      func(c *preprocess.Config) { c.Resize = 20 },
+		"rescaled":     func(c *preprocess.Config) { c.Rescale = 1. / 127 },
+		"pillow 13":    func(c *preprocess.Config) { c.Pillow13 = true },
+	} {
+		c := base
+		change(&c)
+		data, err := json.Marshal(map[string]any{"preprocess_cfg": c.OpenCLIP()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := preprocess.ParseOpenCLIP(data, 16)
+		if err != nil || got != c {
+			t.Errorf("%s: %+v became %+v (%v)", name, c, got, err)
+		}
+	}
+	if _, err := preprocess.ParseOpenCLIP([]byte(`{"preprocess_cfg":{"iimm_preprocess":{"Size":8,"Mode":"squash","Std":[1,1,1]}}}`), 16); err == nil {
+		t.Error("pixels of another size than the model's were taken")
+	}
+}
