@@ -162,7 +162,11 @@ func newRandom(b compute.Backend, shape family.Shape, seed uint64, v token.Vocab
 	if err != nil {
 		return nil, err
 	}
-	return encoder.New(b, shape, worldPreprocess, weights, tokenizer)
+	pre := worldPreprocess
+	if microFamilies[shape.Family()].Saves == family.OpenCLIPLibrary {
+		pre.Convention = preprocess.OpenCLIP // as the library crops whose layout it is kept in
+	}
+	return encoder.New(b, shape, pre, weights, tokenizer)
 }
 
 func pretrainingStep(e *encoder.Encoder, r Recipe) (*Step, error) {

@@ -92,6 +92,12 @@ def with_open_clip(folder, images, prompts):
     config = read(folder, "open_clip_config.json")
     cfg, pre = config["model_cfg"], config.get("preprocess_cfg", {})
     weights = next(n for n in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors") if os.path.exists(os.path.join(folder, n)))
+    sizes = cfg["vision_cfg"].pop("timm_model_kwargs", None)
+    if sizes:  # of a tower that timm has no name for: open_clip does not hand them on
+        import timm
+
+        create = timm.create_model
+        timm.create_model = lambda name, **kwargs: create(name, **{**kwargs, **sizes})
     name = "self-test"
     open_clip.factory._MODEL_CONFIGS[name] = cfg
     model = open_clip.create_model(name, pretrained=os.path.join(folder, weights), precision="fp32", load_weights=True).eval()
