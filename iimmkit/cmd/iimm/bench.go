@@ -44,9 +44,6 @@ func (o *benchOptions) run(ctx context.Context, s *streams) error {
 	if o.N < 2 || o.Classes < 2 || o.D < 1 || o.Duration <= 0 {
 		return usagef("bench needs at least 2 images, 2 classes, width 1 and some time")
 	}
-	if !builtWithSIMD {
-		s.warnf("built without simd: the Go backend is some 30 times slower than with GOEXPERIMENT=simd go build")
-	}
 	o.Progress = s.progress()
 	r, err := bench.Run(ctx, o.Options)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -63,6 +64,12 @@ how the one foretells the other.`,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRun: func(c *cobra.Command, _ []string) {
+			// Verbs that compute have the flag.
+			if !builtWithSIMD && runtime.GOARCH == "amd64" && c.Flags().Lookup("backend") != nil {
+				s.warnf("built without simd: the Go backend is some 30 times slower than with GOEXPERIMENT=simd go build")
+			}
+		},
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%v (see %s --help)", err, c.CommandPath())

@@ -20,6 +20,8 @@ type modelInfo struct {
 	Parameters int            `json:"parameters"`
 	Hash       string         `json:"hash"`
 	Config     encoder.Config `json:"config"`
+	// Unread are files of weights beside those that were read.
+	Unread []string `json:"unread,omitempty"`
 }
 
 func newModels(s *streams) *cobra.Command {
@@ -40,6 +42,9 @@ func newModels(s *streams) *cobra.Command {
 			info, err := describe(args[0])
 			if err != nil {
 				return err
+			}
+			for _, file := range info.Unread {
+				s.warnf("%s: %s was not read: other weights come first", args[0], file)
 			}
 			return printModels(s, []modelInfo{info}, asJSON)
 		},
@@ -70,7 +75,7 @@ func describe(name string) (modelInfo, error) {
 		return modelInfo{}, err
 	}
 	hash, err := e.Hash()
-	info := modelInfo{Name: name, Hash: hash, Config: e.Config()}
+	info := modelInfo{Name: name, Hash: hash, Config: e.Config(), Unread: e.Unread}
 	for _, w := range e.WeightNames() {
 		info.Parameters += e.Weight(w).Shape().Size()
 	}

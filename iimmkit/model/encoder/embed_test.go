@@ -191,3 +191,18 @@ func TestEnsembleIsTheMeanOfItsCaptions(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+func TestOpenTellsWhichWeightsItDidNotRead(t *testing.T) {
+	e := tinyEncoder(t)
+	dir := t.TempDir()
+	if err := e.Save(dir, encoder.SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "pytorch_model.bin"), []byte("not looked at"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	again, err := encoder.Open(e.Backend(), dir)
+	if err != nil || !slices.Equal(again.Unread, []string{"pytorch_model.bin"}) {
+		t.Errorf("unread %v, %v", again.Unread, err)
+	}
+}

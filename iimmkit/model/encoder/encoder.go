@@ -48,6 +48,8 @@ type Config struct {
 // Encoder is a dual encoder with its weights. It is not safe for concurrent use.
 type Encoder struct {
 	Name string
+	// Unread are the files of weights that lay beside those that were read.
+	Unread []string
 
 	config    Config
 	network   Network

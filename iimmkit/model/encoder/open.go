@@ -109,6 +109,7 @@ func openFS(b compute.Backend, files fs.FS, name string, open func() (*checkpoin
 		want[i] = checkpoint.Want{Name: p.Name, Shape: p.Shape}
 	}
 	e := withoutWeights(b, config.shape, config.pre)
+	e.Unread = f.Unread()
 	if err := e.openTokenizer(files, config.library); err != nil {
 		return nil, err
 	}
