@@ -57,9 +57,13 @@ type Encoder struct {
 	tokenizer *token.Tokenizer // nil when the checkpoint brings none
 	// tokenizerFiles are those from which tokenizer was made.
 	tokenizerFiles map[string][]byte
-	backend        compute.Backend
-	store          *model.Store
-	names          []string // of the weights, in the model's order
+	// library wrote the checkpoint that was opened, with configFiles; empty when
+	// the encoder was made here.
+	library     family.Library
+	configFiles map[string][]byte
+	backend     compute.Backend
+	store       *model.Store
+	names       []string // of the weights, in the model's order
 
 	images, texts *model.Exec
 	hash          string
@@ -77,6 +81,14 @@ func (e *Encoder) Config() Config { return e.config }
 
 // Network returns the graph form, for training.
 func (e *Encoder) Network() Network { return e.network }
+
+// Over returns an encoder of the same weights, whose graphs see them through
+// w: tapped or changed. It shares the weights, and has compiled graphs of its own.
+func (e *Encoder) Over(w transformer.Weights) *Encoder {
+	view := *e
+	view.network, view.images, view.texts = e.shape.Network(w), nil, nil
+	return &view
+}
 
 // Backend returns the backend on which the encoder runs.
 func (e *Encoder) Backend() compute.Backend { return e.backend }
