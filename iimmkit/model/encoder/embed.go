@@ -109,7 +109,6 @@ func (e *Encoder) Embed(ctx context.Context, task *datasets.Task, split string, 
 	if images == nil || images.Len() == 0 {
 		return nil, fmt.Errorf("task %s has no %s images", task.Name, split)
 	}
-	e.hash = "" // the weights may have been tuned since it was made
 	hash, err := e.Hash()
 	if err != nil {
 		return nil, err

@@ -185,13 +185,16 @@ func (e *Encoder) workers() (int, error) {
 	}
 	// Weights go to the backend here, since two graphs must not take them there
 	// at once.
-	for _, name := range e.names {
-		value, err := e.Weight(name).Value()
+	for v := range e.store.IterVariables() {
+		if !v.HasValue() {
+			continue
+		}
+		value, err := v.Value()
 		if err == nil {
 			err = value.MaterializeOnDevice(e.backend, true, 0)
 		}
 		if err != nil {
-			return 0, fmt.Errorf("weight %s: %w", name, err)
+			return 0, fmt.Errorf("weight %s: %w", v.Path(), err)
 		}
 	}
 	return min(runtime.GOMAXPROCS(0), 4), nil
@@ -321,8 +324,11 @@ func (e *Encoder) Restore(w Weights) error {
 	return nil
 }
 
-// Hash identifies the weights, activation and preprocessing as they were when
-// the encoder was opened or last restored: 16 hexadecimal digits of a SHA-256.
+// Moved tells the encoder that its weights were changed through their variables.
+func (e *Encoder) Moved() { e.hash = "" }
+
+// Hash identifies weights, activation and preprocessing: 16 hexadecimal digits
+// of a SHA-256. It is computed once, until the weights are restored or Moved.
 func (e *Encoder) Hash() (string, error) {
 	if e.hash != "" {
 		return e.hash, nil

@@ -134,7 +134,7 @@ func TestRunsHoldWhatTheirPartsGive(t *testing.T) {
 	if data.Tokens, err = e.Tokenize(task.Captions); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tuner.Run(t.Context(), data, 1, nil); err != nil {
+	if _, err := tuner.Run(t.Context(), data, finetune.Job{Seed: 1}); err != nil {
 		t.Fatal(err)
 	}
 	after := map[string]float64{}

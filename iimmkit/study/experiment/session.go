@@ -268,7 +268,7 @@ func (s *session) tune(ctx context.Context, p planned, data finetune.Data, run *
 	if err != nil {
 		return err
 	}
-	tuned, err := tuner.Run(ctx, data, p.Seed, watch)
+	tuned, err := tuner.Run(ctx, data, finetune.Job{Seed: p.Seed, Watch: watch})
 	if err != nil {
 		return err
 	}
