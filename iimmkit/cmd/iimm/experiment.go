@@ -47,7 +47,7 @@ func (t *tuningFlags) add(c *cobra.Command) {
 	f.StringVar(&t.spec.Backend, "backend", "", "go, xla:cpu, xla:cuda or auto (default auto)")
 	f.StringVar(&t.spec.RealDir, "real", "", "folder of the real data sets, for their tasks")
 	f.StringVar(&t.spec.Protocol, "protocol", "quick", strings.Join(protocols, ", "))
-	f.Float64Var(&t.rate, "lr", 0, "learning rate at its peak (default the protocol's, 3e-4)")
+	f.Float64Var(&t.rate, "lr", 0, "learning rate at its peak (default the method's own)")
 	f.StringVar(&t.spec.Changes.Optimizer, "optimizer", "", "adamw or sgd (default the protocol's, adamw)")
 	f.IntVar(&t.steps, "steps", 0, "training steps (default the protocol's)")
 	f.IntVar(&t.batch, "batch", 0, "images a step (default the protocol's)")
