@@ -34,10 +34,7 @@ func (e *Encoder) Save(dir string, o SaveOptions) error {
 		}
 		weights[p.Name] = checkpoint.Weight{Shape: p.Shape, Data: values}
 	}
-	lib := e.library
-	if lib == "" {
-		lib = familyOf(e.shape).Saves
-	}
+	lib := e.layout()
 	names, stored, err := checkpoint.Write(e.names, weights, e.shape.Layout(lib))
 	if err != nil {
 		return err
@@ -123,4 +120,18 @@ func withDType(config []byte, o SaveOptions) ([]byte, error) {
 	}
 	data, err := json.MarshalIndent(c, "", "  ")
 	return append(data, '\n'), err
+}
+
+// StoredNames are the names of the tensors in which a weight is stored in the
+// encoder's layout, in the order of its rows.
+func (e *Encoder) StoredNames(weight string) []string {
+	return e.shape.Layout(e.layout()).Rule(weight).Sources
+}
+
+// layout is the library in whose layout the encoder is saved.
+func (e *Encoder) layout() family.Library {
+	if e.library != "" {
+		return e.library
+	}
+	return familyOf(e.shape).Saves
 }

@@ -80,8 +80,8 @@ type Tensors interface {
 	Float32(name string) (shape []int, data []float32, err error)
 }
 
-// rule returns the rule of a weight.
-func (l Layout) rule(name string) Rule {
+// Rule returns the rule of a weight.
+func (l Layout) Rule(name string) Rule {
 	for _, r := range l {
 		if r.Name == name {
 			return r
@@ -97,7 +97,7 @@ func Write(order []string, weights map[string]Weight, l Layout) (names []string,
 		if !ok {
 			return nil, nil, fmt.Errorf("no weight named %s", name)
 		}
-		r := l.rule(name)
+		r := l.Rule(name)
 		data := w.Data
 		if r.Transpose {
 			data = transpose(data, w.Shape[0], w.Shape[1])

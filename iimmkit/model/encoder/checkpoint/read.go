@@ -36,7 +36,7 @@ func Each(src Tensors, l Layout, want []Want, ignored []string, take func(name s
 	used := map[string]bool{}
 	var missing, extra, wrong []string
 	for _, w := range want {
-		for _, s := range l.rule(w.Name).Sources {
+		for _, s := range l.Rule(w.Name).Sources {
 			if !there[s] {
 				missing = append(missing, printable(s))
 			}
@@ -54,7 +54,7 @@ func Each(src Tensors, l Layout, want []Want, ignored []string, take func(name s
 		}
 	}
 	for _, w := range want {
-		r := l.rule(w.Name)
+		r := l.Rule(w.Name)
 		if slices.ContainsFunc(r.Sources, func(s string) bool { return !there[s] }) {
 			continue
 		}
