@@ -98,7 +98,7 @@ type Job struct {
 	Watch Watch
 	// Resume, when not empty, is a file which holds the state of the run from time
 	// to time: a run that finds it goes on from there, with the same outcome to
-	// the bit. It is removed by the caller, once the outcome is kept.
+	// the bit. Finished removes it, once the outcome is kept.
 	Resume string
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os"
 	"time"
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
@@ -31,10 +32,7 @@ func (t *descent) resume(job Job, index int, b *batches, r *outcome) (save func(
 	if job.Resume == "" {
 		return func(bool) error { return nil }, nil
 	}
-	path := job.Resume
-	if index > 0 {
-		path = fmt.Sprintf("%s.%d", path, index)
-	}
+	path := resumePath(job, index)
 	run, err := t.identity(job, r.rate, b)
 	if err != nil {
 		return nil, err
@@ -42,14 +40,32 @@ func (t *descent) resume(job Job, index int, b *batches, r *outcome) (save func(
 	if err := t.load(path, run, r); err != nil {
 		return nil, err
 	}
-	last := time.Now()
+	last, saved := time.Now(), false
 	return func(done bool) error {
-		if !done && !t.always && time.Since(last) < saveEvery {
+		if time.Since(last) < saveEvery && !t.always && !(done && saved) {
 			return nil
 		}
-		last = time.Now()
+		last, saved = time.Now(), true
 		return t.store(path, run, r)
 	}, nil
+}
+
+// Finished removes the files of a job whose outcome is kept.
+func Finished(job Job) {
+	if job.Resume == "" {
+		return
+	}
+	_ = os.Remove(job.Resume) // one that is not there, or stays, does no harm: it is of this run alone
+	for i := 1; os.Remove(resumePath(job, i)) == nil; i++ {
+	}
+}
+
+// resumePath is the file of the run at the learning rate of an index.
+func resumePath(job Job, index int) string {
+	if index == 0 {
+		return job.Resume
+	}
+	return fmt.Sprintf("%s.%d", job.Resume, index)
 }
 
 // identity hashes all that determines the run at one learning rate.

@@ -13,7 +13,7 @@ import (
 
 // edition counts the changes to how numbers come about, each of which makes older
 // runs runs of another kind.
-const edition = 1
+const edition = 2
 
 // content hashes what the JSON of v says: 16 hexadecimal digits of a SHA-256.
 func content(v any) string {
@@ -71,7 +71,7 @@ func plan(spec Spec, p Protocol, modelHash, backend string, tasks []*datasets.Ta
 				"task":   content(task),
 				"config": content([]any{edition, name, m.Settings(p.Tuning), p.Folds, p.FoldSeed}),
 			}
-			if m.MovesTowers {
+			if m.Forgets {
 				hashes["off_target"] = content(others)
 			}
 			for _, seed := range spec.Seeds {
