@@ -82,7 +82,7 @@ func TestFinetuneKeepsAModelThatOpens(t *testing.T) {
 	if tuned.Run.Model != "tuned" || tuned.ParameterCount != 4*65 || tuned.Run.Forgetting != nil {
 		t.Errorf("%+v", tuned)
 	}
-	if _, err := os.Stat(filepath.Join(probe, experiment.ProbeFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(probe, "probe.safetensors")); err != nil {
 		t.Error(err)
 	}
 	if code, _, log := command(append([]string{"finetune", "--task", "world/count", "--out", dir}, few...)...); code != 1 || !strings.Contains(log, "holds a model already") {

@@ -27,9 +27,12 @@ func newFinetune(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "finetune --task TASK --out FOLDER",
 		Short: "Tune a model on one task and keep it",
-		Long: `The tuned model goes to FOLDER in Hugging Face's layout, so that --model FOLDER
-opens it; a linear probe goes to FOLDER/probe.safetensors. FOLDER/run.json says
-what was measured before and after.
+		Long: `Of method full, FOLDER is a model in the layout in which the untuned one came, so
+that --model FOLDER opens it. The other methods keep what differs from it: LoRA in
+PEFT's files, the weights that bitfit and attention moved, the adapter's layers, the
+probe (iimm finetune merge makes a whole model of the first three). FOLDER/run.json
+says what was measured before and after. Interrupted and started again, the command
+goes on where it was.
 
 Methods: ` + methodList(),
 		Example: `  iimm finetune --model micro --method full --task world/shape --seed 0 --out tuned
@@ -48,6 +51,7 @@ Methods: ` + methodList(),
 	f.IntVar(&o.seed, "seed", 0, "seed of the order of images")
 	f.StringVar(&o.out, "out", "", "folder for the tuned model")
 	f.BoolVar(&o.json, "json", false, "print JSON")
+	c.AddCommand(newFinetuneMerge(s), newFinetuneInterpolate(s))
 	return c
 }
 
@@ -58,12 +62,8 @@ func (o *finetuneOptions) run(ctx context.Context, s *streams) error {
 	case o.task == "":
 		return usagef("--task is required: the task to tune on")
 	}
-	o.spec.Methods, o.spec.Seeds, o.spec.Tasks = []string{o.method}, []int{o.seed}, []string{o.task}
-	for _, name := range experiment.TaskNames(o.retain, o.spec.RealDir) {
-		if name != o.task {
-			o.spec.Tasks = append(o.spec.Tasks, name)
-		}
-	}
+	o.spec.Methods, o.spec.Seeds = []string{o.method}, []int{o.seed}
+	o.spec.Tasks = tasksOf(o.task, o.retain, o.spec.RealDir)
 	if err := o.spec.Check(); err != nil {
 		return usageError{err}
 	}
@@ -84,6 +84,17 @@ func (o *finetuneOptions) run(ctx context.Context, s *streams) error {
 	}
 	_, err = fmt.Fprintf(s.out, "kept in %s\n", tuned.Dir)
 	return err
+}
+
+// tasksOf lists a task and those to retain beside it.
+func tasksOf(task string, retain []string, realDir string) []string {
+	tasks := []string{task}
+	for _, name := range experiment.TaskNames(retain, realDir) {
+		if name != task {
+			tasks = append(tasks, name)
+		}
+	}
+	return tasks
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gomlx/compute"
+
 	"github.com/iimmkit/iimm/iimmkit/core/evaluate"
 	"github.com/iimmkit/iimm/iimmkit/file/store"
 	"github.com/iimmkit/iimm/iimmkit/file/tensorfile"
@@ -413,4 +415,30 @@ func (k *Kept) readProbe(f *tensorfile.Safetensors) error {
 	}
 	k.Probe = p
 	return nil
+}
+
+// Merge writes the model that a folder's part makes of its base to a folder out,
+// in the base's layout. model names the base; "": as the folder does.
+func Merge(b compute.Backend, dir, model, out string) (*Kept, error) {
+	k, err := Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if k.Whole {
+		return nil, fmt.Errorf("%s is a whole checkpoint: there is nothing to merge", dir)
+	}
+	if model == "" {
+		model = k.Model
+	}
+	e, err := encoder.Open(b, model)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Apply(e, 1); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if _, err := Open(out); err == nil {
+		return nil, fmt.Errorf("%s holds a model already: choose another folder", out)
+	}
+	return k, e.Save(out, encoder.SaveOptions{})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/iimmkit/iimm/datasets"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
@@ -53,7 +54,7 @@ func Tune(ctx context.Context, spec Spec, dir string, report progress.Reporter) 
 // TuneOn is Tune on an encoder and tasks that are opened already.
 func TuneOn(ctx context.Context, e *encoder.Encoder, tasks []*datasets.Task, spec Spec, dir string, report progress.Reporter) (*Tuned, error) {
 	source := spec.Model
-	if info, err := os.Stat(source); err == nil && info.IsDir() {
+	if info, err := os.Stat(source); err == nil && info.IsDir() && !slices.Contains(encoder.Registered(), source) {
 		if source, err = filepath.Abs(source); err != nil {
 			return nil, err
 		}
