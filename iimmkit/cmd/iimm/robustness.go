@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -16,8 +15,6 @@ import (
 	"github.com/iimmkit/iimm/datasets/corrupt"
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/file/store"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder"
-	"github.com/iimmkit/iimm/iimmkit/study/experiment"
 	"github.com/iimmkit/iimm/iimmkit/study/robustness"
 )
 
@@ -42,8 +39,8 @@ func newRobustness(s *streams) *cobra.Command {
 		Short: "Measure what noise, blur, darkness and compression leave of a model's accuracy",
 		Long: `Robustness classifies the test images of a task by their captions, as they are and
 spoiled in several ways, each in five severities. With --against it does the same
-with a second model, such as the first one tuned: was what tuning gained lost
-again where pictures are worse?
+with a second model, such as the first one tuned by whatever method: was what
+tuning gained lost again where pictures are worse?
 
 Pictures are spoiled as the model sees them, resized to its input. Strengths are
 between those of CIFAR-10-C (for 32 pixels) and ImageNet-C (224), where these
@@ -97,11 +94,6 @@ func (o *robustnessOptions) run(ctx context.Context, s *streams) error {
 			return usageError{err}
 		}
 	}
-	if o.against != "" {
-		if _, err := os.Stat(filepath.Join(o.against, experiment.ProbeFile)); err == nil {
-			return usagef("--against %s holds a linear probe: only models that classify by captions are compared", o.against)
-		}
-	}
 	task, err := datasets.Load(o.task, datasets.LoadOptions{RealDir: o.real, NTest: o.test,
 		Folder: datasets.FolderOptions{Context: ctx, Progress: s.progress()}})
 	if err == nil && o.templates != nil {
@@ -114,13 +106,13 @@ func (o *robustnessOptions) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	before, err := o.evaluate(ctx, s, b, o.model, task)
+	before, err := o.evaluate(ctx, s, b, o.model, "", task)
 	if err != nil {
 		return err
 	}
 	var after *robustness.Result
 	if o.against != "" {
-		if after, err = o.evaluate(ctx, s, b, o.against, task); err != nil {
+		if after, err = o.evaluate(ctx, s, b, o.against, o.model, task); err != nil {
 			return err
 		}
 	}
@@ -139,12 +131,12 @@ func (o *robustnessOptions) run(ctx context.Context, s *streams) error {
 	return printRobustness(s, comparison)
 }
 
-func (o *robustnessOptions) evaluate(ctx context.Context, s *streams, b compute.Backend, model string, task *datasets.Task) (*robustness.Result, error) {
-	e, err := encoder.Open(b, model)
+func (o *robustnessOptions) evaluate(ctx context.Context, s *streams, b compute.Backend, model, base string, task *datasets.Task) (*robustness.Result, error) {
+	m, err := robustness.Open(b, model, base)
 	if err != nil {
 		return nil, err
 	}
-	return robustness.Evaluate(ctx, e, task, o.Options, s.progress())
+	return robustness.Evaluate(ctx, m, task, o.Options, s.progress())
 }
 
 func (o *robustnessOptions) draw(task *datasets.Task) error {

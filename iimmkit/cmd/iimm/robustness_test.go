@@ -56,10 +56,6 @@ func TestRobustnessBeforeAndAfterTuning(t *testing.T) {
 }
 
 func TestRobustnessRefusesInOneLine(t *testing.T) {
-	probe := t.TempDir()
-	if err := os.WriteFile(filepath.Join(probe, "probe.safetensors"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
 	task := []string{"robustness", "--task", "world/count"}
 	for want, c := range map[string]struct {
 		args []string
@@ -71,7 +67,6 @@ func TestRobustnessRefusesInOneLine(t *testing.T) {
 		"lacks {class}":         {append(task[:3:3], "--template", "nothing"), 2},
 		"must end in .png":      {append(task[:3:3], "--sheet", "a.jpg"), 2},
 		"must not be negative":  {append(task[:3:3], "--test", "-1"), 2},
-		"holds a linear probe":  {append(task[:3:3], "--against", probe), 2},
 		"no model \"macro\"":    {append(task[:3:3], "--model", "macro", "--backend", "go"), 1},
 		"did you mean":          {[]string{"robustness", "--task", "world/cuont"}, 1},
 	} {

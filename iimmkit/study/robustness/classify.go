@@ -45,19 +45,32 @@ type condition struct {
 
 // classifier is a model with the captions and test images of a task.
 type classifier struct {
-	e      *encoder.Encoder
+	m      Model
 	o      Options
 	images *seen
 	pixels preprocess.Config // of pictures that have the size of the model's input
 	labels []int
 	texts  []float32 // unit embeddings [classes, d]
 	bits   []byte    // of texts, for keys
+	head   string    // hash of what stands behind the encoder
 	from   embedding.Provenance
 }
 
-func newClassifier(ctx context.Context, e *encoder.Encoder, task *datasets.Task, o Options, report progress.Reporter) (*classifier, error) {
+func newClassifier(ctx context.Context, m Model, task *datasets.Task, o Options, report progress.Reporter) (*classifier, error) {
 	if task.Test == nil || task.Test.Len() == 0 {
 		return nil, fmt.Errorf("task %s has no test images", task.Name)
+	}
+	e := m.Encoder
+	switch p, d := m.Probe, e.Config().EmbedDim; {
+	case p != nil && m.Task != "" && m.Task != task.Name:
+		return nil, fmt.Errorf("%s is a probe of task %s, which cannot classify %s", m.Name, m.Task, task.Name)
+	case p != nil && (p.Classes != len(task.Captions) || p.D != d):
+		return nil, fmt.Errorf("%s is a probe of %d classes on features of width %d, task %s has %d classes and the model width %d",
+			m.Name, p.Classes, p.D, task.Name, len(task.Captions), d)
+	case m.Adapter != nil && m.Adapter.Dim != d:
+		return nil, fmt.Errorf("%s is an adapter of features of width %d, the model has %d", m.Name, m.Adapter.Dim, d)
+	case m.Adapter != nil && task.Ensemble != nil:
+		return nil, fmt.Errorf("%s is an adapter, tuned with one caption a class: it cannot be used with several", m.Name)
 	}
 	// Embedding one image gives the captions' embeddings and the hashes.
 	one := *task
@@ -66,8 +79,20 @@ func newClassifier(ctx context.Context, e *encoder.Encoder, task *datasets.Task,
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", task.Name, err)
 	}
-	c := &classifier{e: e, o: o, texts: set.Texts.Float32s(), from: set.Provenance, pixels: e.Config().Preprocess}
+	c := &classifier{m: m, o: o, texts: set.Texts.Float32s(), from: set.Provenance, pixels: e.Config().Preprocess}
 	c.pixels.Mode, c.pixels.Resize = preprocess.CropOnly, 0
+	if m.Adapter != nil {
+		if c.texts, err = adaptedTexts(m, task.Captions); err != nil {
+			return nil, fmt.Errorf("task %s: %w", task.Name, err)
+		}
+	}
+	name, head, err := m.head()
+	if err != nil {
+		return nil, err
+	}
+	if c.head = head; head != "" {
+		c.from.Hashes[name] = head
+	}
 	for _, v := range c.texts {
 		c.bits = binary.LittleEndian.AppendUint32(c.bits, math.Float32bits(v))
 	}
@@ -79,6 +104,20 @@ func newClassifier(ctx context.Context, e *encoder.Encoder, task *datasets.Task,
 	}
 	c.from.Hashes["pictures"] = c.images.hash
 	return c, nil
+}
+
+// adaptedTexts are the captions' unit embeddings behind the model's adapter.
+func adaptedTexts(m Model, captions []string) ([]float32, error) {
+	tokens, err := m.Encoder.Tokenize(captions)
+	if err != nil {
+		return nil, err
+	}
+	x, err := m.Encoder.TextFeatures(tokens)
+	if err != nil {
+		return nil, err
+	}
+	x = m.Adapter.Texts(x, 1)
+	return x, encoder.Normalize(x, m.Adapter.Dim)
 }
 
 // right returns for each image whether it is recognised: 1 or 0.
@@ -129,14 +168,20 @@ func (c *classifier) predict(ctx context.Context, at condition, bar progress.Bar
 		if err != nil {
 			return nil, err
 		}
-		x, err := c.e.ImageFeatures(pixels)
+		x, err := c.m.Encoder.ImageFeatures(pixels)
 		if err != nil {
 			return nil, err
 		}
 		features = append(features, x...)
 		bar.Add(n)
 	}
-	a, err := evaluate.ZeroShot(features, c.texts, c.e.Config().EmbedDim, c.labels)
+	if c.m.Probe != nil {
+		return c.m.Probe.Predict(features)
+	}
+	if c.m.Adapter != nil {
+		features = c.m.Adapter.Images(features, 1)
+	}
+	a, err := evaluate.ZeroShot(features, c.texts, c.m.Encoder.Config().EmbedDim, c.labels)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +190,7 @@ func (c *classifier) predict(ctx context.Context, at condition, bar progress.Bar
 
 // key is of all that predictions depend on.
 func (c *classifier) key(at condition) *store.Key {
-	k := store.NewKey("predictions under corruption", edition, c.from.Hashes["model"], c.from.Backend, c.images.hash,
+	k := store.NewKey("predictions under corruption", edition, c.from.Hashes["model"], c.head, c.from.Backend, c.images.hash,
 		string(at.kind), fmt.Sprint(at.severity), fmt.Sprint(c.o.Seed))
 	k.Add(c.bits)
 	return k

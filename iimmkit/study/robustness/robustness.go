@@ -13,7 +13,6 @@ import (
 	"github.com/iimmkit/iimm/datasets"
 	"github.com/iimmkit/iimm/datasets/corrupt"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 )
 
 // Options of Evaluate. The zero value is the default.
@@ -87,8 +86,8 @@ type Result struct {
 	RelativeDrop *float64 `json:"relative_drop"`
 
 	Kinds []Kind `json:"kinds"`
-	// Hashes are of model, task, captions and tokenizer, and of the pictures as
-	// the model sees them.
+	// Hashes are of model, task, captions and tokenizer, of the pictures as the
+	// model sees them, and of an adapter or a probe.
 	Hashes map[string]string `json:"hashes"`
 
 	clean   []float64 // [n]: 1 for an image that was recognised, else 0
@@ -114,7 +113,7 @@ type Severity struct {
 }
 
 // Evaluate classifies the test images of a task, as they are and spoiled in all
-// kinds and severities, by the captions of its classes. Pictures are spoiled as
+// kinds and severities, by the captions of its classes or the model's probe. Pictures are spoiled as
 // the model sees them, resized and cropped to its input, as ImageNet-C and
 // CIFAR-10-C are: the same severity then means the same whatever the size of the
 // file.
@@ -122,18 +121,18 @@ type Severity struct {
 // The result is a function of model, task, options and backend. Predictions of
 // each corruption are kept in the cache: stopped and called again, Evaluate goes
 // on where it was.
-func Evaluate(ctx context.Context, e *encoder.Encoder, task *datasets.Task, o Options, report progress.Reporter) (*Result, error) {
+func Evaluate(ctx context.Context, m Model, task *datasets.Task, o Options, report progress.Reporter) (*Result, error) {
 	o, err := o.resolve()
 	if err != nil {
 		return nil, err
 	}
-	c, err := newClassifier(ctx, e, task, o, report)
+	c, err := newClassifier(ctx, m, task, o, report)
 	if err != nil {
 		return nil, err
 	}
 	n := len(c.labels)
 	r := &Result{
-		Model: e.Name, Task: task.Name, Split: "test", Backend: c.from.Backend, N: n, Classes: len(task.Captions), Seed: o.Seed,
+		Model: m.Name, Task: task.Name, Split: "test", Backend: c.from.Backend, N: n, Classes: len(task.Captions), Seed: o.Seed,
 		Hashes: c.from.Hashes, spoiled: make([]float64, n),
 	}
 	bar := report.Start("classify", n*(1+len(o.Kinds)*len(o.Severities)))
@@ -149,7 +148,7 @@ func Evaluate(ctx context.Context, e *encoder.Encoder, task *datasets.Task, o Op
 			if err != nil {
 				return nil, err
 			}
-			strength, err := corrupt.Strength(k, s, e.Config().ImageSize)
+			strength, err := corrupt.Strength(k, s, m.Encoder.Config().ImageSize)
 			if err != nil {
 				return nil, err
 			}

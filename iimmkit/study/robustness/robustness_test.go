@@ -95,7 +95,7 @@ var some = Options{Kinds: []corrupt.Kind{corrupt.GaussianNoise, corrupt.Hue}, Se
 
 func do(t *testing.T, e *encoder.Encoder, task *datasets.Task, o Options) *Result {
 	t.Helper()
-	r, err := Evaluate(t.Context(), e, task, o, progress.Discard)
+	r, err := Evaluate(t.Context(), Of(e), task, o, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestEvaluateGoesOnFromTheCache(t *testing.T) {
 	// Stopped in the third of five conditions.
 	ctx, stop := context.WithCancel(t.Context())
 	stopper := stopAt{"gaussian-noise 4", stop}
-	if _, err := Evaluate(ctx, e, task, some, stopper); !errors.Is(err, context.Canceled) {
+	if _, err := Evaluate(ctx, Of(e), task, some, stopper); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
 	}
 	if n := len(entries()); n != 2 {
@@ -279,7 +279,7 @@ func TestEvaluateGoesOnFromTheCache(t *testing.T) {
 	}
 	// From the cache alone: the progress is the same.
 	c := &counter{}
-	got, err := Evaluate(t.Context(), e, task, some, c)
+	got, err := Evaluate(t.Context(), Of(e), task, some, c)
 	if err != nil || !reflect.DeepEqual(got, want) || c.done != 32+5*32 {
 		t.Errorf("another result from the cache, %v; %d images done", err, c.done)
 	}
@@ -433,7 +433,7 @@ func TestWrongCallsAreRefused(t *testing.T) {
 		"0 corruptions in 5":          {Kinds: []corrupt.Kind{}},
 		"9 corruptions in 0 severiti": {Severities: []int{}},
 	} {
-		if _, err := Evaluate(t.Context(), e, task, o, progress.Discard); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Evaluate(t.Context(), Of(e), task, o, progress.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 		if err := o.Check(); err == nil {
@@ -441,11 +441,11 @@ func TestWrongCallsAreRefused(t *testing.T) {
 		}
 	}
 	images.breaks = 1
-	if _, err := Evaluate(t.Context(), e, task, some, progress.Discard); err == nil || !strings.Contains(err.Error(), "task world/shape: broken") {
+	if _, err := Evaluate(t.Context(), Of(e), task, some, progress.Discard); err == nil || !strings.Contains(err.Error(), "task world/shape: broken") {
 		t.Errorf("error %v", err)
 	}
 	task.Test = nil
-	if _, err := Evaluate(t.Context(), e, task, some, progress.Discard); err == nil || !strings.Contains(err.Error(), "no test images") {
+	if _, err := Evaluate(t.Context(), Of(e), task, some, progress.Discard); err == nil || !strings.Contains(err.Error(), "no test images") {
 		t.Errorf("error %v", err)
 	}
 }
