@@ -34,32 +34,28 @@ func Of(e *encoder.Encoder) Model { return Model{Name: e.Name, Encoder: e} }
 // finetune kept the part that differs from its base. base is the model that was
 // tuned, as encoder.Open takes it; "" is the one that the folder names.
 func Open(b compute.Backend, nameOrDir, base string) (Model, error) {
-	if info, err := os.Stat(nameOrDir); err != nil || !info.IsDir() {
-		e, err := encoder.Open(b, nameOrDir)
-		if err != nil {
-			return Model{}, err
-		}
+	e, failed := encoder.Open(b, nameOrDir)
+	if failed == nil {
 		return Of(e), nil
 	}
-	k, err := finetune.Open(nameOrDir)
-	if err != nil {
-		return Model{}, err
+	if info, err := os.Stat(nameOrDir); err != nil || !info.IsDir() {
+		return Model{}, failed
 	}
+	k, err := finetune.Open(nameOrDir)
 	switch {
+	case err != nil:
+		return Model{}, err
 	case k.Whole:
-		base = nameOrDir
-	case base == "":
+		return Model{}, failed
+	}
+	if base == "" {
 		base = k.Model
 	}
-	e, err := encoder.Open(b, base)
-	if err != nil {
+	if e, err = encoder.Open(b, base); err != nil {
 		return Model{}, err
 	}
 	m := Model{Name: filepath.Base(filepath.Clean(nameOrDir)), Encoder: e, Adapter: k.Adapter, Probe: k.Probe}
-	switch {
-	case k.Whole:
-		return m, nil
-	case k.Adapter == nil && k.Probe == nil:
+	if k.Adapter == nil && k.Probe == nil {
 		if err := k.Apply(e, 1); err != nil {
 			return Model{}, fmt.Errorf("%s: %w", nameOrDir, err)
 		}

@@ -179,6 +179,11 @@ func TestHeadsThatDoNotFitAreRefused(t *testing.T) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
+	// A folder does not hide a model's name.
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("micro", 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if m, err := Open(b, "micro", ""); err != nil || m.Name != "micro-clip" || backend.Name(m.Encoder.Backend()) != backend.Go {
 		t.Errorf("%+v, %v", m, err)
 	}
