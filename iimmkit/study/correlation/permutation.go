@@ -45,19 +45,32 @@ func (p *Permutations) P(statistic func(order []int) float64) *float64 {
 	if p == nil {
 		return nil
 	}
-	given := make([]int, len(p.orders[0]))
-	for i := range given {
-		given[i] = i
+	return p.share(p.each(statistic))
+}
+
+// each is the statistic of the given order, and of each of the orders.
+func (p *Permutations) each(statistic func(order []int) float64) (given float64, permuted []float64) {
+	identity := make([]int, len(p.orders[0]))
+	for i := range identity {
+		identity[i] = i
 	}
-	observed := math.Abs(statistic(given))
-	if !isFinite(observed) {
+	permuted = make([]float64, len(p.orders))
+	for b, order := range p.orders {
+		permuted[b] = statistic(order)
+	}
+	return statistic(identity), permuted
+}
+
+// share is P from what each returns.
+func (p *Permutations) share(given float64, permuted []float64) *float64 {
+	if !isFinite(given) {
 		return nil
 	}
 	// Sums in another order differ by rounding.
-	least := observed - 1e-12*max(1, observed)
-	extreme, all := 0, len(p.orders)
-	for _, order := range p.orders {
-		if !(math.Abs(statistic(order)) < least) {
+	least := math.Abs(given) - 1e-12*max(1, math.Abs(given))
+	extreme, all := 0, len(permuted)
+	for _, v := range permuted {
+		if !(math.Abs(v) < least) {
 			extreme++
 		}
 	}

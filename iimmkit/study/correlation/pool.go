@@ -52,7 +52,7 @@ func PoolIndependent(r []float64, n []int) (*Pool, error) {
 	if p.Groups == 0 {
 		return nil, nil
 	}
-	z := fisherMean(r, weights)
+	z := weightedMean(atanh(r), weights)
 	half := distuv.UnitNormal.Quantile(.975) / math.Sqrt(total)
 	p.R, p.CI95 = math.Tanh(z), Interval{math.Tanh(z - half), math.Tanh(z + half)}
 	p.P = 2 * distuv.UnitNormal.Survival(math.Abs(z)*math.Sqrt(total))
@@ -71,13 +71,21 @@ func PoolIndependent(r []float64, n []int) (*Pool, error) {
 	return p, nil
 }
 
-// fisherMean is the mean of atanh r by weight. What is NaN or has no weight is
-// left out; without anything else it is NaN. It is infinite where some r is 1 or -1.
-func fisherMean(r, weights []float64) float64 {
-	sum, total := 0.0, 0.0
+// atanh is Fisher's z of each correlation, infinite for 1 and -1.
+func atanh(r []float64) []float64 {
+	z := make([]float64, len(r))
 	for i, v := range r {
+		z[i] = math.Atanh(v)
+	}
+	return z
+}
+
+// weightedMean leaves out what is NaN or has no weight; of nothing it is NaN.
+func weightedMean(values, weights []float64) float64 {
+	sum, total := 0.0, 0.0
+	for i, v := range values {
 		if w := weights[i]; w > 0 && !math.IsNaN(v) {
-			sum += w * math.Atanh(v)
+			sum += w * v
 			total += w
 		}
 	}

@@ -176,6 +176,13 @@ func TestPoolAgreesWithStatsmodels(t *testing.T) {
 	if err != nil || math.Abs(one.R-.6) > 1e-15 || one.QP != nil {
 		t.Errorf("one sample: %+v, %v", one, err)
 	}
+	// The paper's R^2 of .92 and .81 over nine data sets: intervals [.66, .98] and [.34, .96].
+	for _, c := range [][3]float64{{.92, .66, .98}, {.81, .34, .96}} {
+		got, err := PoolIndependent([]float64{math.Sqrt(c[0])}, []int{9})
+		if err != nil || math.Abs(got.CI95[0]*got.CI95[0]-c[1]) > .005 || math.Abs(got.CI95[1]*got.CI95[1]-c[2]) > .005 {
+			t.Errorf("R2 %v: interval of r %v, %v; of R2 want [%v, %v]", c[0], got.CI95, err, c[1], c[2])
+		}
+	}
 	for name, c := range map[string]struct {
 		r []float64
 		n []int
