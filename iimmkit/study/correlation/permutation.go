@@ -92,7 +92,7 @@ func permutedPearson(x, y []float64) func(order []int) float64 {
 		for i, j := range order {
 			sum += a[i] * b[j]
 		}
-		return sum
+		return clamp(sum)
 	}
 }
 

@@ -222,7 +222,7 @@ func TestAdjustedPCountsAllTestsOfTheReport(t *testing.T) {
 	if pooled != report.PooledTests || pooled != 5*36-9 { // all, two models, two methods; no forgetting of the probe
 		t.Errorf("%d pooled tests, reported %d", pooled, report.PooledTests)
 	}
-	for _, want := range []string{"4 groups: 2 models, 2 methods, 12 tasks each.", "126 correlations r were tested, where chance alone gives 6.3",
+	for _, want := range []string{"4 groups: 2 models, 2 methods, 12 tasks each.", "126 correlations r were tested, of which chance alone would give 6.3 a p of at most 0.05: ",
 		"Pooled over 4 groups of protocol quick, IIMM and gain: r = ", "Pooled over 2 groups of protocol quick, IIMM and forgetting: r = ", "; IIMM given zero-shot error: r = "} {
 		if !strings.Contains(report.Statement, want) {
 			t.Errorf("the statement lacks %q: %s", want, report.Statement)

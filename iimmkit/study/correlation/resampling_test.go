@@ -57,6 +57,13 @@ func TestRandomPermutations(t *testing.T) {
 	if other := NewPermutations(29, 9999, 2); slices.Equal(other.orders[7], p.orders[7]) {
 		t.Error("another seed drew the same")
 	}
+	// Rounding takes a perfect correlation no further than 1, where Fisher's z would fail.
+	e := prototypeError()
+	for _, y := range [][]float64{e, sum(e, e)} {
+		if given, permuted := p.each(permutedPearson(e, y)); given > 1 || slices.Max(permuted) > 1 {
+			t.Errorf("r %v, permuted up to %v", given, slices.Max(permuted))
+		}
+	}
 	if got := p.P(permutedPearson(make([]float64, 29), prototypeGain)); got != nil {
 		t.Errorf("p %v of what is not defined", *got)
 	}

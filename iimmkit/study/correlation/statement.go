@@ -246,7 +246,7 @@ func notes(g *Group, retained int) []string {
 func overview(r *Report) string {
 	s := []string{sayGroups(r), sayTests(r)}
 	for i, p := range r.Pooled {
-		if i == 0 || r.Pooled[i-1].Protocol != p.Protocol { // all groups of a protocol
+		if r.Overall(i) {
 			s = append(s, sayPooled(&p, Gain)...)
 			s = append(s, sayPooled(&p, Forgetting)...)
 		}
@@ -295,7 +295,7 @@ func sayTests(r *Report) string {
 	if r.Tests == 0 {
 		return "No correlation could be tested."
 	}
-	return fmt.Sprintf("%s r were tested, where chance alone gives %.1f with p at most 0.05: %d have it, %d after Benjamini and Hochberg's adjustment, %d after Holm's.",
+	return fmt.Sprintf("%s r were tested, of which chance alone would give %.1f a p of at most 0.05: %d have it, %d after Benjamini and Hochberg's adjustment, %d after Holm's.",
 		counted(r.Tests, "correlation"), .05*float64(r.Tests), plain, bh, holm)
 }
 
@@ -309,20 +309,15 @@ func sayPooled(p *Pooled, target string) []string {
 	if p.Protocol != "" {
 		where += " of protocol " + p.Protocol
 	}
-	text := fmt.Sprintf("%s, IIMM and %s: r = %s (in the groups from %s to %s)",
-		where, target, withInterval(*c.R, c.CI95), number(*c.RMin), number(*c.RMax))
+	text := fmt.Sprintf("%s, IIMM and %s: r = %s", where, target, FigureInterval(c.R, c.CI95))
+	if c.Groups > 1 {
+		text += fmt.Sprintf(" (in the groups from %s to %s)", number(*c.RMin), number(*c.RMax))
+	}
 	if trivial != nil && trivial.R != nil {
-		text += "; zero-shot error: r = " + withInterval(*trivial.R, trivial.CI95)
+		text += "; zero-shot error: r = " + FigureInterval(trivial.R, trivial.CI95)
 	}
 	if c.PartialR != nil {
-		text += "; IIMM given zero-shot error: r = " + withInterval(*c.PartialR, c.PartialCI95)
+		text += "; IIMM given zero-shot error: r = " + FigureInterval(c.PartialR, c.PartialCI95)
 	}
 	return []string{text + "."}
-}
-
-func withInterval(v float64, ci *Interval) string {
-	if ci == nil {
-		return number(v)
-	}
-	return number(v) + " " + ci.String()
 }
