@@ -70,27 +70,30 @@ func Analyse(runs []experiment.Run, o Options) (*Report, error) {
 	return report, nil
 }
 
-// adjust sets the adjusted p values of all groups, and those of what is pooled.
+// adjust sets the adjusted p values of all groups together, and of each pooled set.
 func (r *Report) adjust() error {
-	var groups, pooled []test
+	var groups []test
+	var err error
 	for i := range r.Groups {
 		for j := range r.Groups[i].Correlations {
 			c := &r.Groups[i].Correlations[j]
 			groups = append(groups, test{c.P, &c.PHolm, &c.PBH})
 		}
 	}
+	if r.Tests, err = adjust(groups); err != nil {
+		return err
+	}
 	for i := range r.Pooled {
+		var pooled []test
 		for j := range r.Pooled[i].Correlations {
 			c := &r.Pooled[i].Correlations[j]
 			pooled = append(pooled, test{c.P, &c.PHolm, &c.PBH})
 		}
+		if r.Pooled[i].Tests, err = adjust(pooled); err != nil {
+			return err
+		}
 	}
-	var err error
-	if r.Tests, err = adjust(groups); err != nil {
-		return err
-	}
-	r.PooledTests, err = adjust(pooled)
-	return err
+	return nil
 }
 
 // test is a p value and where its adjusted forms go.

@@ -14,9 +14,11 @@ import (
 type Pooled struct {
 	Protocol string `json:"protocol"`
 	// Model and Method are empty where the groups are of several.
-	Model        string              `json:"model"`
-	Method       string              `json:"method"`
-	Groups       int                 `json:"groups"`
+	Model  string `json:"model"`
+	Method string `json:"method"`
+	Groups int    `json:"groups"`
+	// Tests counts the correlations that have a p, the family within which it is adjusted.
+	Tests        int                 `json:"tests"`
 	Correlations []PooledCorrelation `json:"correlations"`
 }
 
@@ -38,7 +40,7 @@ type PooledCorrelation struct {
 	R            *float64  `json:"r"`
 	CI95         *Interval `json:"ci95"`
 	CI95ByDomain *Interval `json:"ci95_by_domain"`
-	// P is by permutation; PHolm and PBH are adjusted for all PooledTests of the report.
+	// P is by permutation; PHolm and PBH are adjusted for the Tests of their Pooled.
 	P     *float64 `json:"p"`
 	PHolm *float64 `json:"p_holm"`
 	PBH   *float64 `json:"p_bh"`

@@ -25,12 +25,10 @@ type Report struct {
 	// Permutations is the number of orders behind each p_permutation, all orders
 	// where there are no more.
 	Permutations int `json:"permutations"`
-	// Tests counts the correlations r of all groups that have a p, PooledTests those
-	// of Pooled: the two families within which p is adjusted.
-	Tests       int      `json:"tests"`
-	PooledTests int      `json:"pooled_tests"`
-	Groups      []Group  `json:"groups"`
-	Pooled      []Pooled `json:"pooled"`
+	// Tests counts the correlations r of all groups that have a p.
+	Tests  int      `json:"tests"`
+	Groups []Group  `json:"groups"`
+	Pooled []Pooled `json:"pooled"`
 }
 
 // Group is the analysis of the runs of one protocol, model and method. Seeds of
@@ -68,7 +66,8 @@ type Correlation struct {
 	R         *float64 `json:"r"`
 	P         *float64 `json:"p"`
 	// PHolm and PBH are P adjusted by Holm and by Benjamini and Hochberg for all
-	// Tests of the report.
+	// Tests of the report. Groups that share tasks repeat each other: Holm's is then
+	// larger than it need be.
 	PHolm *float64 `json:"p_holm"`
 	PBH   *float64 `json:"p_bh"`
 	// PPermutation is r's p value by permuting tasks, which needs no normal law.

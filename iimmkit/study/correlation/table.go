@@ -26,7 +26,7 @@ var csvColumns = []string{
 // WriteCSV writes one row for each correlation of each group, then of what is
 // pooled, with a header. Model and method of groups of several are AllGroups;
 // r_min and r_max are over pooled groups, whose p_holm and p_bh adjust
-// p_permutation; n counts tasks. Numbers have six significant digits; what is not
+// p_permutation within their set; n counts tasks. Numbers have six significant digits; what is not
 // defined is empty. The same report gives the same bytes.
 func WriteCSV(w io.Writer, r *Report) error {
 	out := csv.NewWriter(w)
@@ -104,8 +104,8 @@ func csvCells(v any) []string {
 // predictors; and how far forecasts of a task left out are off.
 func WriteMarkdown(w io.Writer, r *Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\nr is Pearson's with its 95 %% interval over tasks (%d resamples, seed %d); p is Holm's, adjusted for all %d tests, of pooled rows for all %d. A dash is not defined.\n",
-		r.Statement, r.Bootstrap, r.Seed, r.Tests, r.PooledTests)
+	fmt.Fprintf(&b, "%s\n\nr is Pearson's with its 95 %% interval over tasks (%d resamples, seed %d). Of two p values the second is adjusted by Holm: of groups for all %d tests, of pooled rows for those of the row's groups. A dash is not defined.\n",
+		r.Statement, r.Bootstrap, r.Seed, r.Tests)
 	for _, target := range Targets() {
 		writeTarget(&b, r, target)
 	}
@@ -127,40 +127,49 @@ func (r *Report) Overall(i int) bool {
 }
 
 func writeTarget(b *strings.Builder, r *Report, target string) {
+	compared := []string{IIMM, ZeroShotError, ProbeGain}
 	header := []string{"model", "method", "tasks"}
-	for _, predictor := range []string{IIMM, ZeroShotError, ProbeGain} {
+	for _, predictor := range compared {
 		header = append(header, "r of "+Label(predictor), "p")
 	}
 	rows := [][]string{append(header, "r of IIMM given zero-shot error")}
 	for _, g := range r.Groups {
-		var cells []string
-		for _, predictor := range []string{IIMM, ZeroShotError, ProbeGain} {
-			if c := g.Correlation(predictor, target); c != nil {
-				cells = append(cells, FigureInterval(c.R, c.CI95), PValue(c.PHolm))
-			}
+		iimm := g.Correlation(IIMM, target)
+		if iimm == nil || iimm.N == 0 {
+			continue
 		}
-		if c := g.Correlation(IIMM, target); c != nil && c.N > 0 {
-			cells = append(cells, FigureInterval(c.PartialR, c.PartialCI95))
-			rows = append(rows, append([]string{named(g.Model, g.Protocol, r), g.Method, fmt.Sprint(c.N)}, cells...))
+		row := []string{named(g.Model, g.Protocol, r), g.Method, fmt.Sprint(iimm.N)}
+		for _, predictor := range compared {
+			c := g.Correlation(predictor, target)
+			row = append(row, FigureInterval(c.R, c.CI95), twoP(c.P, c.PHolm))
 		}
+		rows = append(rows, append(row, FigureInterval(iimm.PartialR, iimm.PartialCI95)))
 	}
 	if len(rows) == 1 {
 		return
 	}
 	for _, p := range r.Pooled {
-		var cells []string
-		for _, predictor := range []string{IIMM, ZeroShotError, ProbeGain} {
-			if c := p.Correlation(predictor, target); c != nil {
-				cells = append(cells, FigureInterval(c.R, c.CI95), PValue(c.PHolm))
-			}
+		iimm := p.Correlation(IIMM, target)
+		if iimm == nil || iimm.Groups == 0 {
+			continue
 		}
-		if c := p.Correlation(IIMM, target); c != nil && c.Groups > 0 {
-			cells = append(cells, FigureInterval(c.PartialR, c.PartialCI95))
-			rows = append(rows, append([]string{named(orAll(p.Model), p.Protocol, r), orAll(p.Method), fmt.Sprint(c.Tasks)}, cells...))
+		row := []string{named(orAll(p.Model), p.Protocol, r), orAll(p.Method), fmt.Sprint(iimm.Tasks)}
+		for _, predictor := range compared {
+			c := p.Correlation(predictor, target)
+			row = append(row, FigureInterval(c.R, c.CI95), twoP(c.P, c.PHolm))
 		}
+		rows = append(rows, append(row, FigureInterval(iimm.PartialR, iimm.PartialCI95)))
 	}
 	fmt.Fprintf(b, "\n### %s\n\n", sentence(Label(target)))
 	writeRows(b, rows)
+}
+
+// twoP is a p value and its adjusted form.
+func twoP(p, adjusted *float64) string {
+	if p == nil {
+		return "-"
+	}
+	return PValue(p) + ", " + PValue(adjusted)
 }
 
 // named adds the protocol where there are several.
@@ -180,9 +189,8 @@ func writePooled(b *strings.Builder, p *Pooled) {
 	for _, predictor := range Predictors() {
 		row := []string{Label(predictor)}
 		for _, target := range Targets() {
-			if c := p.Correlation(predictor, target); c != nil {
-				row = append(row, FigureInterval(c.R, c.CI95), PValue(c.PHolm))
-			}
+			c := p.Correlation(predictor, target)
+			row = append(row, FigureInterval(c.R, c.CI95), twoP(c.P, c.PHolm))
 		}
 		rows = append(rows, row)
 	}

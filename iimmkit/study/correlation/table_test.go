@@ -122,7 +122,7 @@ func TestMarkdownTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := b.String()
-	for _, want := range []string{report.Statement + "\n", "40 resamples, seed 0", "adjusted for all 126 tests, of pooled rows for all 171",
+	for _, want := range []string{report.Statement + "\n", "40 resamples, seed 0", "for all 126 tests",
 		"### Gain\n", "### Forgetting\n", "### All predictors, pooled over 4 groups of protocol quick\n", "### Final accuracy of a task left out: points that the forecast is off\n",
 		"| c | (all) |", "| (all) | probe |", "| (all) | (all) |", `| a\|b | full | 12 |`} {
 		if !strings.Contains(text, want) {
