@@ -37,7 +37,7 @@ together with gain, scaled gain, final accuracy and forgetting, beside the
 trivial predictor zero-shot error, and how far forecasts of tasks that were
 left out are off. The unit is the task: its seeds are averaged first.
 Intervals are 95 % bootstrap intervals over tasks; p values are two-sided, and
-shown beside them adjusted for the number of tests (Holm). Where there are
+beside them stand those adjusted for the number of tests (Holm). Where there are
 several models or methods their correlations are pooled as well, the tasks
 that they share taken into account.
 

@@ -29,10 +29,9 @@ const permutations = 9999
 // Analyse correlates predictors with targets over the tasks of the runs, apart
 // for each protocol, model and method, then pools what several models or methods
 // say of one protocol, and adjusts p values for their number. Failed runs are
-// counted and left out.
-// The same runs, in whatever order, and options give the same report. Runs that
-// cannot be pooled, such as two of one task and seed with different settings,
-// are an error.
+// counted and left out. The same runs, in whatever order, and options give the
+// same report. Runs that cannot be taken together, such as two of one task and seed
+// with different settings, are an error.
 func Analyse(runs []experiment.Run, o Options) (*Report, error) {
 	if o.Bootstrap < 0 || o.Subsets < 0 {
 		return nil, fmt.Errorf("correlation: %d resamples and %d subsets: must not be negative", o.Bootstrap, o.Subsets)

@@ -31,8 +31,9 @@ func Williams(ay, by, ab float64, n int) (t float64, p *float64, err error) {
 
 // Steiger is Williams by Fisher's z: it returns the normal deviate of the
 // difference with the mean of ay and by in its covariance (Steiger, Tests for
-// comparing elements of a correlation matrix, Psychological Bulletin 1980,
-// equation 14), and its two-sided p; nil where a correlation is 1 or -1.
+// comparing elements of a correlation matrix, Psychological Bulletin 1980), and
+// its two-sided p; nil where ay or by is 1 or -1. Williams keeps its level with
+// fewer items.
 func Steiger(ay, by, ab float64, n int) (z float64, p *float64, err error) {
 	if _, err := threeCorrelations(ay, by, ab, n); err != nil {
 		return 0, nil, err

@@ -1,6 +1,7 @@
 package correlation
 
 import (
+	"fmt"
 	"math"
 	"testing"
 )
@@ -177,4 +178,21 @@ func TestRegressionNotDetermined(t *testing.T) {
 	if err != nil || exact == nil || math.Abs(exact.R2-1) > 1e-14 || exact.FP > 1e-100 || exact.Prediction([]float64{0, 0}, .95) > 1e-13 {
 		t.Errorf("exact plane: %+v, %v", exact, err)
 	}
+}
+
+func ExampleRegress() {
+	zeroShotError := []float64{.1, .2, .3, .5, .6, .8}
+	iimm := []float64{.30, .42, .25, .51, .38, .33}
+	gain := []float64{2, 11, 12, 30, 33, 49}
+	r, err := Regress([][]float64{zeroShotError, iimm}, gain)
+	if err != nil || r == nil {
+		fmt.Println("not determined:", err)
+		return
+	}
+	at := []float64{.4, .35}
+	fmt.Printf("gain %.1f ± %.1f for one more task (95 %%)\n", r.At(at), r.Prediction(at, .95))
+	fmt.Printf("p of the slopes: %.3f, %.3f\n", r.SlopeP[0], r.SlopeP[1])
+	// Output:
+	// gain 21.5 ± 6.9 for one more task (95 %)
+	// p of the slopes: 0.000, 0.194
 }

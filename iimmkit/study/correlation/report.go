@@ -91,7 +91,8 @@ type Correlation struct {
 	ExcessCI95 *Interval `json:"abs_r_minus_zero_shot_error_ci95"`
 	// ExcessP is Williams' p of Excess being zero.
 	ExcessP *float64 `json:"abs_r_minus_zero_shot_error_p"`
-	// MostInfluential is the task without which r changes most; null for fewer than four.
+	// MostInfluential is the task without which r changes most; null for
+	// fewer than four tasks and where r is not defined or 1.
 	MostInfluential *Left `json:"most_influential"`
 	// Line is the least-squares line of the target on the predictor.
 	Line *Line  `json:"line"`

@@ -1,6 +1,9 @@
 package correlation
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // Values of scipy 1.17.1, stats.weightedtau with rank True, and None in both orders.
 func TestWeightedKendallAgreesWithScipy(t *testing.T) {
@@ -77,4 +80,15 @@ func TestTopKOfSmallLists(t *testing.T) {
 			t.Errorf("the best %d of 6 accepted", k)
 		}
 	}
+}
+
+// A score that finds the best model and swaps the worst two keeps most of tau
+// when the best count most.
+func ExampleWeightedKendall() {
+	accuracy := []float64{.91, .88, .85, .70, .60}
+	score := []float64{5, 4, 3, 1, 2}
+	plain, _ := Kendall(accuracy, score)
+	weighted, _ := WeightedKendall(accuracy, score, ByFirst)
+	fmt.Printf("tau %.2f, weighted %.2f\n", *plain.Value, *weighted.Value)
+	// Output: tau 0.80, weighted 0.90
 }
