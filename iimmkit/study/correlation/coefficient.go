@@ -96,7 +96,7 @@ func constant(x []float64) bool {
 
 // pearson is NaN where not defined.
 func pearson(x, y []float64) float64 {
-	if len(x) < 2 || constant(x) || constant(y) {
+	if len(x) < 2 {
 		return math.NaN()
 	}
 	mx, my := mean(x), mean(y)
@@ -107,7 +107,18 @@ func pearson(x, y []float64) float64 {
 		yy += b * b
 		xy += a * b
 	}
+	if small(xx, mx, len(x)) && constant(x) || small(yy, my, len(y)) && constant(y) {
+		return math.NaN()
+	}
 	return clamp(xy / math.Sqrt(xx) / math.Sqrt(yy))
+}
+
+// small tells whether n values with this mean and sum of squares about it can be
+// constant: it spares pearson, called for every draw, the look at all values. No
+// value is larger than |mean| + sqrt(squares), and the range is at least the
+// standard deviation.
+func small(squares, mean float64, n int) bool {
+	return !(math.Sqrt(squares/float64(n)) > 1e-11*(math.Abs(mean)+math.Sqrt(squares)))
 }
 
 // clamp removes what rounding adds to a perfect correlation; NaN stays.
