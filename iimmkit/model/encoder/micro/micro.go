@@ -12,11 +12,11 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 )
 
-//go:embed clip siglip
+//go:embed clip eva02 siglip
 var files embed.FS
 
 // families are those of which there is a checkpoint, in a folder of that name.
-var families = []string{"clip", "siglip"}
+var families = []string{"clip", "siglip", "eva02"}
 
 func init() {
 	for _, family := range families {
