@@ -16,7 +16,6 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/core/measure"
 	"github.com/iimmkit/iimm/iimmkit/file/picture"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
-	"github.com/iimmkit/iimm/iimmkit/file/store"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	"github.com/iimmkit/iimm/iimmkit/model/finetune"
 )
@@ -34,7 +33,7 @@ func do(t *testing.T, e *encoder.Encoder, tasks []*datasets.Task, spec Spec, dir
 func untimed(runs []Run) []Run {
 	out := make([]Run, len(runs))
 	for i, r := range runs {
-		r.Seconds, r.PhaseSeconds = 0, nil
+		r.Seconds, r.PhaseSeconds, r.PeakMemory = 0, nil, 0
 		out[i] = r
 	}
 	return out
@@ -354,19 +353,7 @@ func TestStatusCountsWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestTwoProcessesDoNotShareAFolder(t *testing.T) {
-	dir := t.TempDir()
-	unlock, err := store.Lock(filepath.Join(dir, lockFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
-	if _, err := DoOn(t.Context(), tinyEncoder(t), tinyTasks(), tinySpec(), dir, progress.Discard); err == nil || !strings.Contains(err.Error(), "another process") {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestDamagedRunFileIsNamed(t *testing.T) {
+func TestDamagedRunFileIsNamedAndDoneAgain(t *testing.T) {
 	e, tasks, spec := tinyEncoder(t), tinyTasks()[:2], tinySpec()
 	dir := t.TempDir()
 	sum := do(t, e, tasks, spec, dir)
@@ -374,13 +361,18 @@ func TestDamagedRunFileIsNamed(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range []error{
-		func() error { _, err := ReadLedger(dir); return err }(),
-		func() error { _, err := DoOn(t.Context(), e, tasks, spec, dir, progress.Discard); return err }(),
-	} {
-		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "remove the file") {
-			t.Errorf("error %v", err)
-		}
+	if _, err := ReadLedger(dir); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "remove the file") {
+		t.Errorf("error %v", err)
+	}
+	if status, err := StatusOf(dir); err != nil || status.Missing != 1 || len(status.Damaged) != 1 || !strings.Contains(status.Damaged[0], path) {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	again := do(t, e, tasks, spec, dir)
+	if again.Reused != 7 || len(again.Damaged) != 1 || !strings.Contains(again.Damaged[0], path) || !reflect.DeepEqual(untimed(again.Runs), untimed(sum.Runs)) {
+		t.Errorf("%d of 7 runs reused, or other numbers; damaged: %v", again.Reused, again.Damaged)
+	}
+	if runs, err := ReadLedger(dir); err != nil || len(runs) != 8 {
+		t.Errorf("%d runs, %v", len(runs), err)
 	}
 	os.Remove(path)
 	os.Remove(filepath.Join(dir, LedgerFile))
