@@ -108,6 +108,7 @@ func openLeases(dir, machine string, beat, expiry time.Duration) (*Leases, error
 		l.unlock()
 		return nil, fmt.Errorf("leases: %w", err)
 	}
+	l.sweep()
 	l.stopped.Add(1)
 	go l.live(int64(len(about)) + 1)
 	return l, nil

@@ -101,6 +101,12 @@ func TestLeasesOfTheDeadAreFree(t *testing.T) {
 		refused(t, b, "x")
 		kill(a)
 		claim(t, b, "x").Finish()
+		c := leases(t, dir, "here", time.Hour)
+		kill(b)
+		leases(t, dir, "here", time.Hour)
+		if left, _ := filepath.Glob(filepath.Join(dir, "*"+processEnding)); len(left) != 2 {
+			t.Errorf("files of dead processes stay: %v, %s lives", left, c.process)
+		}
 	})
 	for _, machines := range [][2]string{{"here", "there"}, {"", ""}} {
 		t.Run(fmt.Sprintf("when they are silent %q", machines), func(t *testing.T) {

@@ -88,6 +88,25 @@ func (l *Leases) alive(process string) (bool, error) {
 	return l.changing(process, string(data)), nil
 }
 
+// sweep removes the files of this machine's processes that are dead.
+func (l *Leases) sweep() {
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		return // what stays is small and hinders nobody
+	}
+	for _, e := range entries {
+		process, ok := strings.CutSuffix(e.Name(), processEnding)
+		if !ok || strings.HasPrefix(process, ".") || process == l.process {
+			continue
+		}
+		if data, err := os.ReadFile(l.path(e.Name())); err == nil {
+			if known, locked := lockTells(l.path(e.Name()), data, l.machine); known && !locked {
+				os.Remove(l.path(e.Name()))
+			}
+		}
+	}
+}
+
 // lockTells tells whether the file of a process is locked, when it is of this
 // machine: then the lock ended with the process.
 func lockTells(path string, data []byte, machine string) (known, locked bool) {

@@ -134,21 +134,27 @@ const (
 	calibrationImages  = 128
 )
 
-// calibrate times a few steps of every kind of run of which the ledger holds
-// none, on the unit's first task, and the encoder on some images. The encoder
-// has the same weights afterwards. What fails here will fail, and be told, when
-// it is done in earnest.
+// calibrate times the encoder on some images, and a few steps of every method and
+// size of batch of which the ledger holds no runs, on the unit's first task. The
+// encoder has the same weights afterwards. What fails here will fail, and be
+// told, when it is done in earnest.
 func (w *worker) calibrate(ctx context.Context, u *unit) error {
 	s := u.session
-	kinds := map[kind]planned{}
-	var order []kind
+	type pace struct { // one for all settings that only make more or fewer steps
+		method, batch string
+	}
+	kinds := map[pace]map[kind]planned{}
+	var order []planned // the first of each pace, those of the first protocol first
 	for _, r := range w.missing(u.runs) {
 		if _, known := w.costs.of(r.kind()); known {
 			continue
 		}
-		if _, ok := kinds[r.kind()]; !ok {
-			kinds[r.kind()], order = r, append(order, r.kind())
+		p := pace{r.MethodName, fmt.Sprint(r.settings["batch"])}
+		if kinds[p] == nil {
+			kinds[p] = map[kind]planned{}
+			order = append(order, r)
 		}
+		kinds[p][r.kind()] = r
 	}
 	if len(order) == 0 {
 		return nil
@@ -171,8 +177,7 @@ func (w *worker) calibrate(ctx context.Context, u *unit) error {
 			w.costs.before[u] += perImage*float64(t.Train.Len()+t.Test.Len()) + perCaption*float64(len(t.Captions))
 		}
 	}
-	for _, k := range order {
-		r := kinds[k]
+	for _, r := range slices.Backward(order) { // the tuners of the first protocol stay
 		bar.Note(r.MethodName)
 		seconds, ok, err := s.timeTuning(ctx, r)
 		if err == nil {
@@ -181,15 +186,21 @@ func (w *worker) calibrate(ctx context.Context, u *unit) error {
 		if err != nil {
 			return err
 		}
-		if ok {
-			evaluated := float64(s.tasks[r.Task].Test.Len())
-			if r.Method.MovesTowers {
-				evaluated = float64(test)
-				seconds += perCaption * float64(captions)
-			}
-			w.costs.calibrated[k] = seconds + perImage*evaluated
-		}
 		bar.Add(1)
+		if !ok {
+			continue
+		}
+		evaluation := perImage * float64(s.tasks[r.Task].Test.Len())
+		if r.Method.MovesTowers {
+			evaluation = perImage*float64(test) + perCaption*float64(captions)
+		}
+		steps, _ := r.settings["steps"].(float64)
+		for k, other := range kinds[pace{r.MethodName, fmt.Sprint(r.settings["batch"])}] {
+			w.costs.calibrated[k] = seconds + evaluation
+			if n, ok := other.settings["steps"].(float64); ok && steps > 0 {
+				w.costs.calibrated[k] = seconds*n/steps + evaluation
+			}
+		}
 	}
 	return nil
 }
@@ -274,4 +285,61 @@ func (s *session) timeTuning(ctx context.Context, r planned) (seconds float64, o
 		return time.Since(began).Seconds(), true, nil
 	}
 	return seconds, context.Cause(timed) == errTimed, nil
+}
+
+// Plan is what an experiment would do.
+type Plan struct {
+	Schema int `json:"schema"`
+	// Model, Backend and Protocol name all of the specs', joined by ", ".
+	Model    string   `json:"model"`
+	Backend  string   `json:"backend"`
+	Protocol string   `json:"protocol"`
+	Planned  int      `json:"planned"` // runs that the specs ask for
+	Done     int      `json:"done"`    // of these, without error
+	Failed   int      `json:"failed"`
+	Missing  int      `json:"missing"` // failed ones included when they are to be done again
+	Estimate Estimate `json:"estimate"`
+}
+
+// PlanOf says what DoAll would do, to judge by the runs in dir, where there are
+// any, and by a short calibration. Nothing is written.
+func PlanOf(ctx context.Context, specs []Spec, dir string, report progress.Reporter) (Plan, error) {
+	w := &worker{from: &named{}, dir: dir, report: report}
+	if err := w.plan(ctx, specs); err != nil {
+		return Plan{}, err
+	}
+	if err := w.openBook(); err != nil {
+		return Plan{}, err
+	}
+	return w.outlook(ctx)
+}
+
+func (w *worker) outlook(ctx context.Context) (Plan, error) {
+	for _, u := range w.units {
+		if len(w.missing(u.runs)) == 0 {
+			continue
+		}
+		if err := w.enter(u); err != nil {
+			return Plan{}, err
+		}
+		if err := w.calibrate(ctx, u); err != nil {
+			return Plan{}, err
+		}
+	}
+	missing := w.missing(w.runs)
+	p := Plan{
+		Schema:   Schema,
+		Model:    joined(w.runs, func(r planned) string { return r.Model }),
+		Backend:  joined(w.runs, func(r planned) string { return r.Backend }),
+		Protocol: joined(w.runs, func(r planned) string { return r.Protocol }),
+		Planned:  len(w.runs), Missing: len(missing), Estimate: w.costs.estimate(missing, w.processes()),
+	}
+	for _, r := range w.runs {
+		if run, ok := w.book.runs[r.RunID]; ok && run.Error != "" {
+			p.Failed++
+		} else if ok && !w.isMissing(r.RunID) {
+			p.Done++
+		}
+	}
+	return p, nil
 }

@@ -144,6 +144,9 @@ func (d Design) Specs() ([]Spec, error) {
 	return all, nil
 }
 
+// maxCombinations bounds a grid: what is larger is a mistake.
+const maxCombinations = 10000
+
 // combinations returns every choice of one value of each hyper-parameter, the
 // last in alphabetical order changing fastest.
 func (d Design) combinations() ([]map[string]any, error) {
@@ -152,6 +155,9 @@ func (d Design) combinations() ([]map[string]any, error) {
 		values := d.Grid[name]
 		if len(values) == 0 {
 			return nil, fmt.Errorf("grid: %s has no values", name)
+		}
+		if len(all)*len(values) > maxCombinations {
+			return nil, fmt.Errorf("grid: more than %d combinations", maxCombinations)
 		}
 		var longer []map[string]any
 		seen := map[string]bool{}
@@ -229,6 +235,38 @@ func overrides(named map[string]any) (o Overrides, err error) {
 		err = fmt.Errorf("grid: %w", err)
 	}
 	return o, err
+}
+
+// ParseGrid reads a grid from texts such as learning_rate=3e-4,1e-3 and from the
+// changes that are the same for all runs.
+func ParseGrid(texts []string, all Overrides) (map[string]Values, error) {
+	grid := map[string]Values{}
+	data, err := json.Marshal(all)
+	if err != nil {
+		return nil, err
+	}
+	var fixed map[string]json.RawMessage // whose digits all stay
+	if err := json.Unmarshal(data, &fixed); err != nil {
+		return nil, err
+	}
+	for name, v := range fixed {
+		grid[name] = Values{v}
+	}
+	for _, text := range texts {
+		name, list, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, fmt.Errorf("%q is not NAME=VALUE,VALUE", text)
+		}
+		if _, ok := grid[name]; ok {
+			return nil, fmt.Errorf("%s is given twice", name)
+		}
+		var values Values
+		if err := yaml.Load([]byte("["+list+"]"), &values); err != nil {
+			return nil, fmt.Errorf("%s: %q is no list of values", name, list)
+		}
+		grid[name] = values
+	}
+	return grid, nil
 }
 
 // HyperParameters returns the names of all that a grid can vary.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -157,6 +158,17 @@ func TestRunsHoldWhatTheirPartsGive(t *testing.T) {
 		t.Errorf("probe %+v", probe)
 	}
 	for _, r := range runs {
+		for _, phase := range []string{"embed", "measure", "zero_shot", "probe_cv", "read", "tune", "evaluate"} {
+			if r.PhaseSeconds[phase] <= 0 {
+				t.Errorf("%s took %v s", phase, r.PhaseSeconds[phase])
+			}
+		}
+		if runtime.GOOS == "linux" && r.PeakMemory < 1<<20 {
+			t.Errorf("peak memory %d", r.PeakMemory)
+		}
+		if r.Method == "full" && (r.Settings["learning_rate"] != 3e-3 || r.Settings["steps"] != 8.) || r.Method == "probe" && r.Settings["learning_rate"] != nil {
+			t.Errorf("settings of %s: %v", r.Method, r.Settings)
+		}
 		if r.Seconds <= 0 || r.PhaseSeconds["tune"] <= 0 || r.Hashes["model"] == "" || r.NTrain != 40 || r.NTest != 30 {
 			t.Errorf("run %+v", r)
 		}

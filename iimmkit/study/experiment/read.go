@@ -19,7 +19,7 @@ const LedgerFile = "ledger.jsonl"
 // ReadLedger reads the runs of a ledger, given its file or its folder, failed
 // runs included. In a folder, finished runs that an interrupted experiment had
 // not yet brought into the ledger are read as well. The runs come in the
-// ledger's order: by model, task, method, seed, run id.
+// ledger's order: by model, task, method, protocol, seed, run id.
 func ReadLedger(path string) ([]Run, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -103,6 +103,8 @@ func sortRuns(runs []Run) {
 			return a.Task < b.Task
 		case a.Method != b.Method:
 			return a.Method < b.Method
+		case a.Protocol != b.Protocol:
+			return a.Protocol < b.Protocol
 		case a.Seed != b.Seed:
 			return a.Seed < b.Seed
 		}
