@@ -287,8 +287,12 @@ func printSummary(s *streams, sum experiment.Summary) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, "%s: %d runs of %s on %s, protocol %s (%d done before), took %s\n", sum.Ledger, sum.Planned, sum.Model, sum.Backend,
-		sum.Protocol, sum.Reused, progress.FormatDuration(seconds(sum.Seconds)))
+	before := fmt.Sprintf("%d done before", sum.Reused)
+	if sum.ByOthers > 0 {
+		before += fmt.Sprintf(", %d by other processes", sum.ByOthers)
+	}
+	_, err := fmt.Fprintf(s.out, "%s: %d runs of %s on %s, protocol %s (%s), took %s\n", sum.Ledger, sum.Planned, sum.Model, sum.Backend,
+		sum.Protocol, before, progress.FormatDuration(seconds(sum.Seconds)))
 	return err
 }
 

@@ -310,3 +310,22 @@ func TestLiveProcessesAreListed(t *testing.T) {
 		t.Errorf("live: %v, want %s alone", got, a.process)
 	}
 }
+
+// What a lease costs beside the work that it is for, milliseconds at least.
+func BenchmarkClaim(b *testing.B) {
+	l, err := OpenLeases(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	for b.Loop() {
+		lease, err := l.Claim(b.Context(), "x")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := lease.Check(); err != nil {
+			b.Fatal(err)
+		}
+		lease.Finish()
+	}
+}

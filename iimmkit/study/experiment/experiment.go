@@ -22,9 +22,10 @@ type Summary struct {
 	Model    string `json:"model"`
 	Backend  string `json:"backend"`
 	Protocol string `json:"protocol"`
-	Planned  int    `json:"planned"` // runs that the specs ask for
-	Reused   int    `json:"reused"`  // of these, finished before, failed ones included
-	Failed   int    `json:"failed"`  // of these, failed now or before
+	Planned  int    `json:"planned"`   // runs that the specs ask for
+	Reused   int    `json:"reused"`    // of these, finished before, failed ones included
+	ByOthers int    `json:"by_others"` // of these, finished by other processes meanwhile
+	Failed   int    `json:"failed"`    // of these, failed now or before
 	// Damaged says which files of runs were found damaged. The planned ones
 	// among these runs were done again.
 	Damaged []string `json:"damaged"`
@@ -103,6 +104,7 @@ func doSpecs(ctx context.Context, specs []Spec, from source, dir string, report 
 			}
 		}
 	}
+	sum.ByOthers = len(sum.Runs) - sum.Reused - w.done
 	sortRuns(sum.Runs)
 	return sum, err
 }

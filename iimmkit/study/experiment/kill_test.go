@@ -39,10 +39,11 @@ func TestHelperProcess(t *testing.T) {
 		return // in a normal run of the tests there is nothing to do
 	}
 	from, specs := forty(t)
-	if _, err := doSpecs(t.Context(), specs, from, dir, watcher(func(note string) { fmt.Println(note) })); err != nil {
+	sum, err := doSpecs(t.Context(), specs, from, dir, watcher(func(note string) { fmt.Println(note) }))
+	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println("all done")
+	fmt.Println("all done:", len(sum.Runs)-sum.Reused-sum.ByOthers)
 }
 
 // child is a process that works on an experiment.
@@ -155,7 +156,7 @@ func TestProcessesDivideAnExperiment(t *testing.T) {
 	dir := t.TempDir()
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	begun, ended := 0, 0
+	begun, ended, done := map[int]int{}, 0, 0 // by process, processes, runs
 	tuning := make(chan bool, 100)
 	follow := func(c child) {
 		group.Add(1)
@@ -164,11 +165,12 @@ func TestProcessesDivideAnExperiment(t *testing.T) {
 			for note := range c.notes {
 				mu.Lock()
 				if strings.Contains(note, ": step 1/") {
-					begun++
+					begun[c.Process.Pid]++
 					tuning <- true
 				}
-				if note == "all done" {
-					ended++
+				own := 0
+				if n, _ := fmt.Sscanf(note, "all done: %d", &own); n == 1 {
+					ended, done = ended+1, done+own
 				}
 				mu.Unlock()
 			}
@@ -191,8 +193,12 @@ func TestProcessesDivideAnExperiment(t *testing.T) {
 		t.Errorf("%d processes came to the end, want 3", ended)
 	}
 	// Each run is done once, but for the one that the killed process was doing.
-	if begun < 40 || begun > 41 {
-		t.Errorf("%d runs were begun", begun)
+	total := 0
+	for _, n := range begun {
+		total += n
+	}
+	if killed := begun[victim.Process.Pid]; total < 40 || total > 41 || done > 40 || done < 40-killed {
+		t.Errorf("%d runs were begun, %d of them by the process that was killed; %d done by the others", total, killed, done)
 	}
 	from, specs := forty(t)
 	sum, err := doSpecs(t.Context(), specs, from, dir, watcher(func(string) {}))

@@ -18,8 +18,10 @@ type source interface {
 	tasks(ctx context.Context, spec Spec, p Protocol, report progress.Reporter) ([]*datasets.Task, error)
 }
 
-// named opens by name. Backends are opened once; of encoders the last stays.
+// named opens by name. Backends are opened and tasks loaded once; of encoders
+// the last stays.
 type named struct {
+	loaded   map[string][]*datasets.Task
 	backends map[string]compute.Backend
 	last     *encoder.Encoder
 	lastKey  [2]string
@@ -51,6 +53,10 @@ func (n *named) encoder(spec Spec) (*encoder.Encoder, error) {
 }
 
 func (n *named) tasks(ctx context.Context, spec Spec, p Protocol, report progress.Reporter) ([]*datasets.Task, error) {
+	key := content([]any{spec.RealDir, spec.Tasks, p.NTrain, p.NTest, p.DataSeed})
+	if tasks, ok := n.loaded[key]; ok {
+		return tasks, nil
+	}
 	bar := report.Start("load tasks", len(spec.Tasks))
 	defer bar.Done()
 	var tasks []*datasets.Task
@@ -66,6 +72,10 @@ func (n *named) tasks(ctx context.Context, spec Spec, p Protocol, report progres
 		tasks = append(tasks, t)
 		bar.Add(1)
 	}
+	if n.loaded == nil {
+		n.loaded = map[string][]*datasets.Task{}
+	}
+	n.loaded[key] = tasks
 	return tasks, nil
 }
 

@@ -29,6 +29,7 @@ type worker struct {
 	retry   map[string]string
 	damaged []string
 	costs   *costs
+	done    int // runs that this process did
 	bar     progress.Bar
 	counted int // runs that the bar has
 }
@@ -77,22 +78,11 @@ func (w *worker) plan(ctx context.Context, specs []Spec) error {
 		}
 		of[u] = append(of[u], asked{spec, p})
 	}
-	// Tasks are shared by the models. The first unit is opened last, to stay open.
-	loaded := map[string][]*datasets.Task{}
-	for _, u := range slices.Backward(w.units) {
-		spec := u.spec
-		if _, ok := w.from.(given); !ok {
-			spec.Model, spec.Backend = "", ""
+	for _, u := range slices.Backward(w.units) { // the first is opened last, to stay open
+		var err error
+		if u.tasks, err = w.from.tasks(ctx, u.spec, u.protocol, w.report); err != nil {
+			return err
 		}
-		key := placeOf(spec, u.protocol)
-		if loaded[key] == nil {
-			tasks, err := w.from.tasks(ctx, u.spec, u.protocol, w.report)
-			if err != nil {
-				return err
-			}
-			loaded[key] = tasks
-		}
-		u.tasks = loaded[key]
 		if err := w.enter(u); err != nil {
 			return err
 		}
@@ -214,7 +204,7 @@ func (w *worker) doAll(ctx context.Context) error {
 		}
 	}()
 	for {
-		done, left := 0, 0
+		left, before := 0, w.done
 		for _, u := range w.units {
 			missing := w.missing(u.runs)
 			free, err := w.free(missing)
@@ -222,11 +212,9 @@ func (w *worker) doAll(ctx context.Context) error {
 				return err
 			}
 			if free {
-				n, err := w.doUnit(ctx, u)
-				if err != nil {
+				if err := w.doUnit(ctx, u); err != nil {
 					return err
 				}
-				done += n
 				missing = w.missing(u.runs)
 			}
 			left += len(missing)
@@ -234,7 +222,7 @@ func (w *worker) doAll(ctx context.Context) error {
 		if left == 0 {
 			return nil
 		}
-		if done == 0 {
+		if w.done == before {
 			if err := wait(ctx); err != nil {
 				return err
 			}
@@ -258,79 +246,74 @@ func (w *worker) free(runs []planned) (bool, error) {
 }
 
 // doUnit does runs of a unit as long as it finds free ones.
-func (w *worker) doUnit(ctx context.Context, u *unit) (done int, err error) {
+func (w *worker) doUnit(ctx context.Context, u *unit) error {
 	if err := w.enter(u); err != nil {
-		return 0, err
+		return err
 	}
 	s := u.session
 	if err := w.estimate(ctx, u); err != nil {
-		return 0, err
+		return err
 	}
 	if !u.opened {
 		if err := s.open(ctx, w.report); err != nil {
-			return 0, err
+			return err
 		}
 		u.opened = true
 	}
 	if err := s.measureBefore(ctx, w.dir, w.leases, w.report); err != nil {
-		return 0, err
+		return err
 	}
 	if w.bar == nil {
-		w.bar = w.report.Start("tune", len(w.missing(w.runs)))
-		w.counted = len(w.runs) - len(w.missing(w.runs))
+		missing := len(w.missing(w.runs))
+		w.bar, w.counted = w.report.Start("tune", missing), len(w.runs)-missing
 	}
 	var last planned
 	for {
 		if err := ctx.Err(); err != nil {
-			return done, err
+			return err
 		}
 		w.showProgress()
 		r, lease, err := w.claim(ctx, u, last)
 		if err != nil || lease == nil {
-			return done, err
+			return err
 		}
 		last = r
-		finished, err := w.doRun(lease, s, r)
-		if err != nil {
-			if ctx.Err() == nil && errors.Is(context.Cause(lease.Context()), store.ErrLost) {
-				progress.Say(w.report, fmt.Sprintf("%s: %v", title(r), context.Cause(lease.Context())))
+		if err := w.doRun(lease, s, r); err != nil {
+			if cause := context.Cause(lease.Context()); ctx.Err() == nil && errors.Is(cause, store.ErrLost) {
+				progress.Say(w.report, fmt.Sprintf("%s: %v", title(r), cause))
 				continue
 			}
 			lease.Release()
-			return done, err
+			return err
 		}
 		lease.Finish()
-		if finished {
-			done++
-		}
 	}
 }
 
 func title(r planned) string { return fmt.Sprintf("%s %s seed %d", r.TaskName, r.MethodName, r.Seed) }
 
 // doRun does a run whose lease this process has, unless it is finished already.
-func (w *worker) doRun(lease *store.Lease, s *session, r planned) (bool, error) {
+func (w *worker) doRun(lease *store.Lease, s *session, r planned) error {
 	// Another process may have finished it before the lease was this one's.
-	if err := w.book.load(r.RunID); err != nil {
-		return false, err
-	}
-	if !w.isMissing(r.RunID) {
-		return false, nil
+	if err := w.book.load(r.RunID); err != nil || !w.isMissing(r.RunID) {
+		return err
 	}
 	w.bar.Note(title(r))
 	run, err := s.do(lease.Context(), r, func(done, steps int, loss float64) {
 		w.bar.Note(fmt.Sprintf("%s: step %d/%d, loss %.3f", title(r), done, steps, loss))
 	}, nil)
-	if err == nil {
-		err = lease.Check()
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = w.book.add(run)
+	if err := lease.Check(); err != nil {
+		return err
 	}
-	if err == nil {
-		w.costs.add(run)
+	if err := w.book.add(run); err != nil {
+		return err
 	}
-	return err == nil, err
+	w.costs.add(run)
+	w.done++
+	return nil
 }
 
 // claim takes the lease of the unit's next run, nil when none is free. Runs of

@@ -44,7 +44,10 @@ func Write(w io.Writer, runs []experiment.Run) (err error) {
 	out := file.NewParquetWriter(to, root,
 		file.WithWriterProps(parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Snappy), parquet.WithCreatedBy("iimm"))))
 	if len(runs) > 0 {
-		group := out.AppendRowGroup()
+		group, err := out.AppendRowGroupChecked()
+		if err != nil {
+			return fmt.Errorf("parquet: %w", err)
+		}
 		for _, c := range columns {
 			if err := writeColumn(group, c); err != nil {
 				return fmt.Errorf("parquet: column %s: %w", c.Name, err)
