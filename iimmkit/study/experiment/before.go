@@ -68,6 +68,7 @@ func (s *session) measureBefore(ctx context.Context, dir string, leases *store.L
 			return nil
 		}
 		if len(others) == len(missing) {
+			bar.Note("waiting for another process")
 			if err := wait(ctx); err != nil {
 				return err
 			}

@@ -63,6 +63,9 @@ func TestEstimateIsTheSumOfWhatRunsTook(t *testing.T) {
 // A plan calibrates what no run tells of, writes nothing and leaves the models as
 // they were; the runs then tell.
 func TestPlanSaysWhatIsMissingAndHowLongItTakes(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing of it is concurrent, and the race detector is slow")
+	}
 	from, specs := forty(t)
 	e := from["tiny"].e
 	start, err := e.Snapshot()

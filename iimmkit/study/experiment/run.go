@@ -1,7 +1,7 @@
 // Package experiment does what the paper did: it measures a model on tasks
 // before tuning, tunes it on each task by each method and seed, and measures
 // gain on the task and forgetting on the others. Finished runs are lines of an
-// append-only ledger and are never done again.
+// append-only ledger and are never done again; several processes may divide them.
 package experiment
 
 // Schema is the version of Run's JSON form.

@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"github.com/gomlx/compute"
 
@@ -32,7 +33,10 @@ func (n *named) encoder(spec Spec) (*encoder.Encoder, error) {
 	if n.last != nil && n.lastKey == key {
 		return n.last, nil
 	}
-	n.last = nil // two need not be in memory
+	if n.last != nil {
+		n.last = nil
+		runtime.GC() // frees its weights: two models need not be in memory
+	}
 	b, ok := n.backends[spec.Backend]
 	if !ok {
 		var err error

@@ -59,24 +59,23 @@ func placeOf(s Spec, p Protocol) string {
 
 // plan opens the models and tasks of the specs and lists their runs.
 func (w *worker) plan(ctx context.Context, specs []Spec) error {
-	type asked struct {
-		spec     Spec
-		protocol Protocol
-	}
 	at := map[string]*unit{}
-	of := map[*unit][]asked{}
-	for _, spec := range specs {
-		p, err := spec.resolve()
+	of := map[*unit][]int{} // specs by their places in the list
+	protocols := make([]Protocol, len(specs))
+	w.specs = slices.Clone(specs)
+	for k := range w.specs {
+		p, err := w.specs[k].resolve()
 		if err != nil {
 			return err
 		}
-		key := placeOf(spec, p)
+		protocols[k] = p
+		key := placeOf(w.specs[k], p)
 		u := at[key]
 		if u == nil {
-			u = &unit{spec: spec, protocol: p}
+			u = &unit{spec: w.specs[k], protocol: p}
 			at[key], w.units = u, append(w.units, u)
 		}
-		of[u] = append(of[u], asked{spec, p})
+		of[u] = append(of[u], k)
 	}
 	for _, u := range slices.Backward(w.units) { // the first is opened last, to stay open
 		var err error
@@ -90,29 +89,27 @@ func (w *worker) plan(ctx context.Context, specs []Spec) error {
 		for i := range all {
 			all[i] = i
 		}
-		seen := map[string]bool{}
-		for _, a := range of[u] {
-			a.spec.Backend = u.session.backend // what auto means here
-			w.specs = append(w.specs, a.spec)
-			runs, err := plan(a.spec, a.protocol, u.session.modelHash, u.session.backend, u.tasks, all)
+		for _, k := range of[u] {
+			spec := &w.specs[k]
+			spec.Backend = u.session.backend // what auto means here
+			runs, err := plan(*spec, protocols[k], u.session.modelHash, u.session.backend, u.tasks, all)
 			if err != nil {
 				return err
 			}
 			for _, r := range runs {
-				if !seen[r.RunID] {
-					r.Model = u.session.e.Name
-					u.runs, seen[r.RunID] = append(u.runs, r), true
-				}
+				r.Model = u.session.e.Name
+				u.runs = append(u.runs, r)
 			}
 		}
 	}
 	seen := map[string]bool{}
 	for _, u := range w.units {
-		for _, r := range u.runs {
-			if !seen[r.RunID] {
-				w.runs, seen[r.RunID] = append(w.runs, r), true
-			}
-		}
+		u.runs = slices.DeleteFunc(u.runs, func(r planned) bool {
+			again := seen[r.RunID]
+			seen[r.RunID] = true
+			return again
+		})
+		w.runs = append(w.runs, u.runs...)
 	}
 	return nil
 }
@@ -223,6 +220,8 @@ func (w *worker) doAll(ctx context.Context) error {
 			return nil
 		}
 		if w.done == before {
+			w.startBar()
+			w.bar.Note(fmt.Sprintf("waiting for %d runs of other processes", left))
 			if err := wait(ctx); err != nil {
 				return err
 			}
@@ -263,10 +262,7 @@ func (w *worker) doUnit(ctx context.Context, u *unit) error {
 	if err := s.measureBefore(ctx, w.dir, w.leases, w.report); err != nil {
 		return err
 	}
-	if w.bar == nil {
-		missing := len(w.missing(w.runs))
-		w.bar, w.counted = w.report.Start("tune", missing), len(w.runs)-missing
-	}
+	w.startBar()
 	var last planned
 	for {
 		if err := ctx.Err(); err != nil {
@@ -358,6 +354,13 @@ func (w *worker) claim(ctx context.Context, u *unit, last planned) (planned, *st
 		}
 	}
 	return planned{}, nil, nil
+}
+
+func (w *worker) startBar() {
+	if w.bar == nil {
+		missing := len(w.missing(w.runs))
+		w.bar, w.counted = w.report.Start("tune", missing), len(w.runs)-missing
+	}
 }
 
 // showProgress brings the bar up to date with all processes' runs.
