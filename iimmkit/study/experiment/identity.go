@@ -41,11 +41,25 @@ type planned struct {
 	Task   int             `json:"-"` // index of the tuned task
 
 	RunID      string `json:"run_id"`
+	Model      string `json:"model"`
+	Backend    string `json:"backend"`
+	Protocol   string `json:"protocol"`
 	MethodName string `json:"method"`
 	TaskName   string `json:"task"`
 	Seed       int    `json:"seed"`
 
-	hashes map[string]string
+	protocol Protocol
+	settings map[string]any
+	hashes   map[string]string
+}
+
+// asJSON returns v as it is read from its JSON.
+func asJSON(v any) (out map[string]any, err error) {
+	data, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(data, &out)
+	}
+	return out, err
 }
 
 // plan lists the runs of a spec, task by task, with their identities: hashes of
@@ -66,6 +80,10 @@ func plan(spec Spec, p Protocol, modelHash, backend string, tasks []*datasets.Ta
 			if err != nil {
 				return nil, err
 			}
+			settings, err := asJSON(m.Settings(p.Tuning))
+			if err != nil {
+				return nil, fmt.Errorf("method %s: settings: %w", name, err)
+			}
 			hashes := map[string]string{
 				"model":  modelHash,
 				"task":   content(task),
@@ -76,7 +94,8 @@ func plan(spec Spec, p Protocol, modelHash, backend string, tasks []*datasets.Ta
 			}
 			for _, seed := range spec.Seeds {
 				runs = append(runs, planned{
-					Method: m, Task: k, MethodName: name, TaskName: task.Name, Seed: seed, hashes: hashes,
+					Method: m, Task: k, MethodName: name, TaskName: task.Name, Seed: seed,
+					Model: spec.Model, Backend: backend, Protocol: p.Name, protocol: p, settings: settings, hashes: hashes,
 					RunID: content([]any{hashes, p.Name, seed, backend}),
 				})
 			}

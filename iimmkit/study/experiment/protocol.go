@@ -106,7 +106,7 @@ type Spec struct {
 	Seeds    []int     `json:"seeds"`             // nil: the protocol's
 	Protocol string    `json:"protocol"`          // "": quick
 	Backend  string    `json:"backend,omitempty"` // "": auto
-	RealDir  string    `json:"-"`                 // folder of the real data sets
+	RealDir  string    `json:"real,omitempty"`    // folder of the real data sets
 	Changes  Overrides `json:"changes"`
 	// RetryFailed does failed runs again, which are else left as they are.
 	RetryFailed bool `json:"-"`

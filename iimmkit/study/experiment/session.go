@@ -22,7 +22,7 @@ type session struct {
 	backend   string
 	protocol  Protocol
 	tasks     []*taskData
-	tuners    map[string]finetune.Tuner
+	tuners    map[string]finetune.Tuner // by method, for the protocol
 
 	// testPixels of all tasks in a row, so that they take few large calls; nil
 	// when they would take more memory than pixelBudget.
@@ -225,6 +225,15 @@ func (s *session) classify(f testFeatures) ([]*evaluate.Accuracy, error) {
 	return out, nil
 }
 
+// use turns to another protocol on the same data. Tuners of the one before are
+// let go: their graphs and optimisers take memory.
+func (s *session) use(p Protocol) {
+	if p.Name != s.protocol.Name {
+		clear(s.tuners)
+	}
+	s.protocol = p
+}
+
 func (s *session) tuner(method string) (finetune.Tuner, error) {
 	if t, ok := s.tuners[method]; ok {
 		return t, nil
@@ -236,16 +245,29 @@ func (s *session) tuner(method string) (finetune.Tuner, error) {
 	return t, err
 }
 
+// data returns the training part of a task in the form in which a method reads it.
+func (s *session) data(ctx context.Context, m finetune.Method, t *taskData) (finetune.Data, error) {
+	data := finetune.Data{Labels: t.trainLabels, Tokens: t.tokens}
+	var err error
+	if m.MovesTowers {
+		data.Pixels, err = s.trainingPixels(t)
+	} else {
+		data.Features, err = s.frozenFeatures(ctx, t)
+	}
+	return data, err
+}
+
 // do tunes and measures. The run says what failed; the error is of what hinders
 // further runs too. keep, when not nil, is called while the encoder has the
 // tuned weights, which are then taken back.
 func (s *session) do(ctx context.Context, p planned, watch finetune.Watch, keep func(*finetune.Tuned) error) (Run, error) {
-	began := time.Now()
+	began, peak := time.Now(), watchMemory()
+	s.use(p.protocol)
 	t := s.tasks[p.Task]
 	b := t.before
 	run := Run{
 		Schema: Schema, RunID: p.RunID, Protocol: s.protocol.Name, Model: s.e.Name, Method: p.MethodName,
-		Task: t.Name, Group: t.Group, Domain: t.Domain, Seed: p.Seed,
+		Task: t.Name, Group: t.Group, Domain: t.Domain, Seed: p.Seed, Settings: p.settings,
 		NTrain: t.Train.Len(), NTest: t.Test.Len(), Classes: len(t.Captions),
 		ZeroShotAccuracy: b.ZeroShotAccuracy, OffTarget: map[string][2]float64{},
 		IIMM: b.Measured.IIMM, Inter: b.Measured.Inter, Intra: b.Measured.Intra, Alignment: b.Measured.Alignment,
@@ -256,22 +278,19 @@ func (s *session) do(ctx context.Context, p planned, watch finetune.Watch, keep 
 	for phase, seconds := range b.Seconds {
 		run.PhaseSeconds[phase] = seconds
 	}
-	data := finetune.Data{Labels: t.trainLabels, Tokens: t.tokens}
-	var err error
-	if p.Method.MovesTowers {
-		data.Pixels, err = s.trainingPixels(t)
-	} else {
-		data.Features, err = s.frozenFeatures(ctx, t)
-	}
+	clock := stopwatch(run.PhaseSeconds)
+	data, err := s.data(ctx, p.Method, t)
 	if err != nil {
 		return run, fmt.Errorf("task %s: %w", t.Name, err)
 	}
+	clock("read")
 	failure := s.tune(ctx, p, data, &run, watch, keep)
 	if p.Method.MovesTowers {
 		if err := s.e.Restore(s.start); err != nil {
 			return run, err
 		}
 	}
+	run.PeakMemory = peak()
 	if failure != nil {
 		if err := ctx.Err(); err != nil {
 			return run, err
