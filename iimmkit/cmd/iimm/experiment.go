@@ -53,6 +53,11 @@ func (t *tuningFlags) add(c *cobra.Command) {
 	f.StringVar(&t.spec.Protocol, "protocol", "quick", strings.Join(protocols, ", "))
 	f.Float64Var(&t.rate, "lr", 0, "learning rate at its peak (default the method's own)")
 	f.StringVar(&t.spec.Changes.Optimizer, "optimizer", "", "adamw or sgd (default the protocol's, adamw)")
+	var recipes []string
+	for _, r := range finetune.Recipes() {
+		recipes = append(recipes, r.Name+" ("+r.About+")")
+	}
+	f.StringVar(&t.spec.Changes.Recipe, "recipe", "", "tuning options in place of the protocol's: "+strings.Join(recipes, ", "))
 	f.IntVar(&t.steps, "steps", 0, "training steps (default the protocol's)")
 	f.IntVar(&t.batch, "batch", 0, "images a step (default the protocol's)")
 	f.IntVar(&t.train, "train", 0, "training images a task at most (default the protocol's)")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ func init() { verbs = append(verbs, newFinetune) }
 type finetuneOptions struct {
 	tuningFlags
 	method, task string
-	retain       []string
+	retain, set  []string
 	seed         int
 	out          string
 	json         bool
@@ -34,12 +35,19 @@ probe (iimm finetune merge makes a whole model of the first three). FOLDER/run.j
 says what was measured before and after. Interrupted and started again, the command
 goes on where it was.
 
-Methods: ` + methodList(),
+Methods: ` + methodList() + `
+Hyper-parameters: ` + strings.Join(experiment.HyperParameters(), ", ") + ".",
 		Example: `  iimm finetune --model micro --method full --task world/shape --seed 0 --out tuned
+  iimm finetune --method lora --set lora_rank=4 --task world/letter --out tuned
+  iimm finetune --model CHECKPOINT --recipe modern --set validation=0.1 --task folder:parts --out tuned
   iimm finetune --task folder:parts --retain world/shape,world/digit --steps 150 --out tuned`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.changes(c)
+			var err error
+			if o.spec.Changes, err = experiment.ParseChanges(o.set, o.spec.Changes); err != nil {
+				return usageError{err}
+			}
 			return o.run(c.Context(), s)
 		},
 	}
@@ -48,6 +56,7 @@ Methods: ` + methodList(),
 	f.StringVar(&o.method, "method", "full", "tuning method")
 	f.StringVar(&o.task, "task", "", "task to tune on (see iimm datasets list), or folder:PATH")
 	f.StringSliceVar(&o.retain, "retain", nil, "tasks to measure forgetting on, or quick, or all")
+	f.StringArrayVar(&o.set, "set", nil, "NAME=VALUE of another hyper-parameter; may be repeated")
 	f.IntVar(&o.seed, "seed", 0, "seed of the order of images")
 	f.StringVar(&o.out, "out", "", "folder for the tuned model")
 	f.BoolVar(&o.json, "json", false, "print JSON")

@@ -21,7 +21,7 @@ var adapter = Method{
 	Name:    "adapter",
 	About:   "two small layers behind each tower, mixed into its frozen features",
 	Forgets: true,
-	Rate:    3e-3,
+	Rate:    3e-2,
 	open:    openAdapter,
 	own:     func(from Options, to *Options) { to.Adapter = from.Adapter },
 }

@@ -13,7 +13,7 @@ var attention = Method{
 	About:       "the query, key and value matrices of all blocks of both towers",
 	MovesTowers: true,
 	Forgets:     true,
-	Rate:        3e-4,
+	Rate:        1e-3,
 	open: func(m Method, e *encoder.Encoder, o Options) (Tuner, error) {
 		return openTowers(m, e, o, func(weight string) bool {
 			return inBlock(weight) && strings.HasSuffix(weight, ".attn.in_proj_weight")

@@ -13,7 +13,7 @@ var bitfit = Method{
 	About:       "the biases of all blocks of both towers",
 	MovesTowers: true,
 	Forgets:     true,
-	Rate:        3e-3,
+	Rate:        1e-2,
 	open: func(m Method, e *encoder.Encoder, o Options) (Tuner, error) {
 		return openTowers(m, e, o, func(weight string) bool {
 			return inBlock(weight) && (strings.HasSuffix(weight, ".bias") || strings.HasSuffix(weight, ".in_proj_bias"))

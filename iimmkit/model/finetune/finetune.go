@@ -26,8 +26,10 @@ type Method struct {
 	// Forgets: other tasks are affected, because images and captions of all tasks
 	// are embedded otherwise than before.
 	Forgets bool
-	// Rate is the learning rate where Options name none: what serves the shipped
-	// models with AdamW; fewer and smaller parameters need longer steps.
+	// Rate is the learning rate where Options name none: for AdamW on the shipped
+	// models, the smallest of those tried (1, 3, 10, … e-4) whose mean gain on five
+	// tasks of micro-clip, drawn with another seed than the protocols', came within
+	// two points of the best. Fewer parameters need longer steps.
 	Rate float64
 
 	open func(Method, *encoder.Encoder, Options) (Tuner, error)

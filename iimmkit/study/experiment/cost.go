@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
+	"github.com/iimmkit/iimm/iimmkit/model/finetune"
 )
 
 // Estimate is how long the missing runs of an experiment will take.
@@ -270,7 +271,7 @@ func (s *session) timeTuning(ctx context.Context, r planned) (seconds float64, o
 	defer stop(nil)
 	began := time.Now()
 	var first time.Time
-	_, failure := tuner.Run(timed, data, 0, func(done, steps int, _ float64) {
+	_, failure := tuner.Run(timed, data, finetune.Job{Watch: func(done, steps int, _ float64) {
 		if done == 1 {
 			first = time.Now() // it compiled
 			return
@@ -280,7 +281,7 @@ func (s *session) timeTuning(ctx context.Context, r planned) (seconds float64, o
 		if done >= calibrationSteps || passed > calibrationSeconds {
 			stop(errTimed)
 		}
-	})
+	}})
 	if failure == nil {
 		return time.Since(began).Seconds(), true, nil
 	}

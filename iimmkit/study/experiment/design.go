@@ -269,6 +269,22 @@ func ParseGrid(texts []string, all Overrides) (map[string]Values, error) {
 	return grid, nil
 }
 
+// ParseChanges reads changes from texts such as lora_rank=4, beside those given.
+func ParseChanges(texts []string, beside Overrides) (Overrides, error) {
+	grid, err := ParseGrid(texts, beside)
+	if err != nil {
+		return beside, err
+	}
+	named := map[string]any{}
+	for name, values := range grid {
+		if len(values) != 1 {
+			return beside, fmt.Errorf("%s has %d values instead of one", name, len(values))
+		}
+		named[name] = values[0]
+	}
+	return overrides(named)
+}
+
 // HyperParameters returns the names of all that a grid can vary.
 func HyperParameters() []string {
 	var names []string

@@ -17,10 +17,12 @@ import (
 
 // An experiment's folder: ledger.jsonl, made from runs/RUN_ID.json, each written
 // the moment its run is finished; before/, measurements before tuning; plan.json,
-// what was last asked for; leases/, by which processes divide the runs.
+// what was last asked for; leases/, by which processes divide the runs; resume/,
+// from which long runs go on.
 const (
 	runsFolder   = "runs"
 	leasesFolder = "leases"
+	resumeFolder = "resume"
 	planFile     = "plan.json"
 )
 

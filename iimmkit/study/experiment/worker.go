@@ -262,6 +262,7 @@ func (w *worker) doUnit(ctx context.Context, u *unit) error {
 	if err := s.measureBefore(ctx, w.dir, w.leases, w.report); err != nil {
 		return err
 	}
+	s.resumeDir = filepath.Join(w.dir, resumeFolder)
 	w.startBar()
 	var last planned
 	for {
