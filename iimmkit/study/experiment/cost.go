@@ -23,14 +23,20 @@ type Estimate struct {
 }
 
 // String is what Seconds says, in words: about 3 h 20 min.
-func (e Estimate) String() string {
+func (e Estimate) String() string { return e.on("") }
+
+// on is String with the backend on which it will take so long.
+func (e Estimate) on(backend string) string {
+	if backend != "" {
+		backend = " on " + backend
+	}
 	switch {
 	case e.Missing == 0:
 		return "nothing is missing"
 	case e.Seconds == nil:
-		return fmt.Sprintf("unknown for %d runs", e.Missing)
+		return fmt.Sprintf("unknown for %d runs%s", e.Missing, backend)
 	}
-	text := "about " + progress.FormatDuration(time.Duration(*e.Seconds*float64(time.Second)))
+	text := "about " + progress.FormatDuration(time.Duration(*e.Seconds*float64(time.Second))) + backend
 	if e.Unknown > 0 {
 		text += fmt.Sprintf(" for %d runs, unknown for %d", e.Missing-e.Unknown, e.Unknown)
 	}
@@ -45,9 +51,16 @@ type kind struct{ model, backend, method, protocol string }
 
 func (r planned) kind() kind { return kind{r.Model, r.Backend, r.MethodName, r.Protocol} }
 
+// steps returns the number of steps of settings, 0 where a method has none.
+func steps(settings map[string]any) float64 {
+	n, _ := settings["steps"].(float64)
+	return n
+}
+
 // costs is what is known of the seconds that runs take.
 type costs struct {
 	finished map[kind][]float64
+	steps    map[kind]float64 // of the finished ones
 	// calibrated holds what a few steps told, until runs tell better.
 	calibrated map[kind]float64
 	// before is what measuring before tuning takes, as calibrated.
@@ -55,7 +68,7 @@ type costs struct {
 }
 
 func costsOf(runs map[string]Run) *costs {
-	c := &costs{map[kind][]float64{}, map[kind]float64{}, map[*unit]float64{}}
+	c := &costs{map[kind][]float64{}, map[kind]float64{}, map[kind]float64{}, map[*unit]float64{}}
 	for _, r := range runs {
 		c.add(r)
 	}
@@ -65,21 +78,42 @@ func costsOf(runs map[string]Run) *costs {
 func (c *costs) add(r Run) {
 	if r.Error == "" {
 		k := kind{r.Model, r.Backend, r.Method, r.Protocol}
-		c.finished[k] = append(c.finished[k], r.Seconds)
+		c.finished[k], c.steps[k] = append(c.finished[k], r.Seconds), steps(r.Settings)
 	}
 }
 
-// of returns the seconds of a run of a kind. The first run of a process also
-// compiles: of few runs, what was calibrated says more.
-func (c *costs) of(k kind) (float64, bool) {
+// of returns the seconds of a run. The first run of a process also compiles: of
+// few runs, what was calibrated says more. Where there is neither, runs with
+// other settings tell, by their steps.
+func (c *costs) of(r planned) (float64, bool) {
+	k := r.kind()
 	if guess, ok := c.calibrated[k]; ok && len(c.finished[k]) < 2 {
 		return guess, true
 	}
-	runs := slices.Sorted(slices.Values(c.finished[k]))
-	if len(runs) == 0 {
-		return 0, false
+	if len(c.finished[k]) > 0 {
+		return median(c.finished[k]), true
 	}
-	return (runs[(len(runs)-1)/2] + runs[len(runs)/2]) / 2, true
+	var others []float64
+	for other, list := range c.finished {
+		factor := 1.
+		if n := c.steps[other]; n > 0 && r.Steps > 0 {
+			factor = r.Steps / n
+		}
+		if other.protocol = k.protocol; other == k {
+			for _, seconds := range list {
+				others = append(others, seconds*factor)
+			}
+		}
+	}
+	return median(others), len(others) > 0
+}
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	if len(x) == 0 {
+		return 0
+	}
+	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
 }
 
 // estimate adds up what the missing runs take when processes divide them.
@@ -87,7 +121,7 @@ func (c *costs) estimate(missing []planned, processes int) Estimate {
 	e := Estimate{Missing: len(missing), Processes: processes}
 	sum := 0.0
 	for _, r := range missing {
-		seconds, ok := c.of(r.kind())
+		seconds, ok := c.of(r)
 		if !ok {
 			e.Unknown++
 		}
@@ -123,7 +157,7 @@ func (w *worker) estimate(ctx context.Context, u *unit) error {
 	e := w.costs.estimate(missing, w.processes())
 	delete(w.costs.before, u) // the measurements show their own progress
 	if e.Seconds != nil {
-		progress.Say(w.report, fmt.Sprintf("%s on %s, %d runs done", e, u.session.backend, len(w.runs)-len(missing)))
+		progress.Say(w.report, fmt.Sprintf("%s, %d of %d runs done", e.on(u.session.backend), len(w.runs)-len(missing), len(w.runs)))
 	}
 	return nil
 }
@@ -147,7 +181,7 @@ func (w *worker) calibrate(ctx context.Context, u *unit) error {
 	kinds := map[pace]map[kind]planned{}
 	var order []planned // the first of each pace, those of the first protocol first
 	for _, r := range w.missing(u.runs) {
-		if _, known := w.costs.of(r.kind()); known {
+		if _, known := w.costs.of(r); known {
 			continue
 		}
 		p := pace{r.MethodName, fmt.Sprint(r.settings["batch"])}
@@ -195,12 +229,12 @@ func (w *worker) calibrate(ctx context.Context, u *unit) error {
 		if r.Method.MovesTowers {
 			evaluation = perImage*float64(test) + perCaption*float64(captions)
 		}
-		steps, _ := r.settings["steps"].(float64)
 		for k, other := range kinds[pace{r.MethodName, fmt.Sprint(r.settings["batch"])}] {
-			w.costs.calibrated[k] = seconds + evaluation
-			if n, ok := other.settings["steps"].(float64); ok && steps > 0 {
-				w.costs.calibrated[k] = seconds*n/steps + evaluation
+			factor := 1.
+			if r.Steps > 0 {
+				factor = other.Steps / r.Steps
 			}
+			w.costs.calibrated[k] = seconds*factor + evaluation
 		}
 	}
 	return nil

@@ -46,10 +46,16 @@ func TestEstimateIsTheSumOfWhatRunsTook(t *testing.T) {
 	// What was calibrated gives way to runs, of which the first compiles.
 	c.calibrated[lora.kind()], c.calibrated[xla.kind()] = 7, 8
 	for _, want := range []float64{7, 7, 20} {
-		if got, ok := c.of(lora.kind()); !ok || got != want {
+		if got, ok := c.of(lora); !ok || got != want {
 			t.Errorf("%v seconds, want %v", got, want)
 		}
 		c.add(Run{Model: "m", Method: "lora", Protocol: "quick", Backend: "go", Seconds: 20})
+	}
+	// Other settings of the same method tell by their steps.
+	c.add(Run{Model: "n", Method: "full", Protocol: "quick", Backend: "go", Seconds: 6, Settings: map[string]any{"steps": 60.}})
+	longer := planned{Model: "n", MethodName: "full", Protocol: "standard", Backend: "go", Steps: 150}
+	if got, ok := c.of(longer); !ok || got != 15 {
+		t.Errorf("%v seconds of 150 steps, 60 took 6", got)
 	}
 	c.before[&unit{}] = 100
 	if e := c.estimate([]planned{xla}, 2); *e.Seconds != 54 {
@@ -124,7 +130,7 @@ func TestPlanSaysWhatIsMissingAndHowLongItTakes(t *testing.T) {
 func TestEstimateIsSaidBeforeTuning(t *testing.T) {
 	var said []string
 	_, err := DoOn(t.Context(), tinyEncoder(t), tinyTasks(), tinySpec(), t.TempDir(), sayer{func(text string) { said = append(said, text) }})
-	if err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "about ") || !strings.HasSuffix(said[0], " on go, 0 runs done") {
+	if err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "about ") || !strings.HasSuffix(said[0], " on go, 0 of 12 runs done") {
 		t.Errorf("%q, %v", said, err)
 	}
 }

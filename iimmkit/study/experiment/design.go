@@ -327,13 +327,14 @@ methods:
 	for _, p := range Protocols() {
 		fmt.Fprintf(&b, "#   %-12s%s\n", p.Name, p.About)
 	}
-	fmt.Fprintf(&b, `
+	b.WriteString(`
 # Hyper-parameters in place of the protocol's. Of those with several values every
 # combination is a run of its own, named after what it changes, such as
 # quick:learning_rate=0.001; a method that has none of them is run once. There are
-# %s.
-grid:
-  learning_rate: [3e-4, 1e-3]
-`, strings.Join(HyperParameters(), ", "))
+`)
+	for names := range slices.Chunk(HyperParameters(), 6) {
+		fmt.Fprintf(&b, "#   %s\n", strings.Join(names, ", "))
+	}
+	b.WriteString("grid:\n  learning_rate: [3e-4, 1e-3]\n")
 	return b.String()
 }

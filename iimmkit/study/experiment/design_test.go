@@ -113,7 +113,7 @@ func TestWrongSpecFilesSayWhatAndWhere(t *testing.T) {
 		good + "seeds: [zero]":                                        "line 5",
 		good + "seeds: [-1]":                                          "seed -1 is negative",
 		good + "seeds: []":                                            "no seed given",
-		good + "grid: {rate: [1]}":                                    `no hyper-parameter "rate": there are optimizer, learning_rate, steps`,
+		good + "grid: {rate: [1]}":                                    `no hyper-parameter "rate": there are recipe, optimizer, learning_rate`,
 		good + "grid: {learning_rate: []}":                            "learning_rate has no values",
 		good + "grid: {learning_rate: [1, 1.0]}":                      "learning_rate is given 1 twice",
 		good + "grid: {learning_rate: [fast]}":                        "learning_rate cannot be the string fast",
@@ -159,7 +159,7 @@ func TestTemplateIsASpecAndNamesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	specs, err := d.Specs()
-	if err != nil || len(specs) != 2 || len(specs[0].Tasks) < 10 {
+	if err != nil || len(specs) != 3 || len(specs[0].Tasks) < 10 {
 		t.Errorf("%d specs, %v", len(specs), err)
 	}
 	names := slices.Concat(finetune.Methods(), HyperParameters())

@@ -47,6 +47,8 @@ type planned struct {
 	MethodName string `json:"method"`
 	TaskName   string `json:"task"`
 	Seed       int    `json:"seed"`
+	// Steps is the number of steps of tuning, 0 where the method has none.
+	Steps float64 `json:"steps,omitempty"`
 
 	protocol Protocol
 	settings map[string]any
@@ -95,7 +97,7 @@ func plan(spec Spec, p Protocol, modelHash, backend string, tasks []*datasets.Ta
 			for _, seed := range spec.Seeds {
 				runs = append(runs, planned{
 					Method: m, Task: k, MethodName: name, TaskName: task.Name, Seed: seed,
-					Model: spec.Model, Backend: backend, Protocol: p.Name, protocol: p, settings: settings, hashes: hashes,
+					Model: spec.Model, Backend: backend, Protocol: p.Name, Steps: steps(settings), protocol: p, settings: settings, hashes: hashes,
 					RunID: content([]any{hashes, p.Name, seed, backend}),
 				})
 			}
