@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -80,14 +81,14 @@ type LoadOptions struct {
 const DefaultTestFraction = float64(DefaultTest) / (DefaultTrain + DefaultTest)
 
 // Load reads or draws the task of the given name: one of Catalogue, or
-// folder:PATH (see OpenFolder). Both splits come in a random order of which
+// folder:PATH or just a path (see Open). Both splits come in a random order of which
 // every beginning holds each class in proportion.
 func Load(name string, opt LoadOptions) (*Task, error) {
 	if opt.NTrain < 0 || opt.NTest < 0 {
 		return nil, fmt.Errorf("task %s: cannot take %d images for training and %d for testing", name, opt.NTrain, opt.NTest)
 	}
 	if path, ok := strings.CutPrefix(name, "folder:"); ok {
-		return loadFolder(path, opt)
+		return loadPath(path, opt)
 	}
 	if drawn, ok := strings.CutPrefix(name, "world/"); ok {
 		for _, t := range world.Tasks() {
@@ -101,16 +102,19 @@ func Load(name string, opt LoadOptions) (*Task, error) {
 			return r.load(opt)
 		}
 	}
+	if _, err := os.Stat(name); err == nil {
+		return loadPath(name, opt)
+	}
 	return nil, fmt.Errorf("there is no task %q%s (see iimm datasets list)", name, suggestion(name))
 }
 
-func loadFolder(path string, opt LoadOptions) (*Task, error) {
+func loadPath(path string, opt LoadOptions) (*Task, error) {
 	o := opt.Folder
 	o.Seed = opt.Seed
 	if o.TestFraction == 0 {
 		o.TestFraction = DefaultTestFraction
 	}
-	t, problems, err := OpenFolder(path, o)
+	t, problems, err := Open(path, o)
 	if opt.Problems != nil {
 		for _, p := range problems.List() {
 			opt.Problems(p)
@@ -130,10 +134,15 @@ func loadFolder(path string, opt LoadOptions) (*Task, error) {
 // makes the hash tell the difference.
 func (t *Task) limit(opt LoadOptions, standardTrain, standardTest int) {
 	t.Train = Prefix(Shuffle(t.Train, opt.Seed), sizeOr(opt.NTrain, standardTrain))
-	t.Test = Prefix(Shuffle(t.Test, opt.Seed), sizeOr(opt.NTest, standardTest))
+	if t.Test != nil {
+		t.Test = Prefix(Shuffle(t.Test, opt.Seed), sizeOr(opt.NTest, standardTest))
+	}
 	h := newTaskHash(t)
 	h.strings([]string{t.Hash})
 	for _, split := range []Images{t.Train, t.Test} {
+		if split == nil {
+			continue
+		}
 		h.number(split.Len())
 		for i := range split.Len() {
 			h.strings([]string{split.ID(i)})
@@ -203,6 +212,20 @@ func (h taskHash) files(list []imageFile) {
 		h.strings([]string{f.id})
 		h.number(int(f.size))
 		h.number(f.label)
+	}
+}
+
+// listed identifies pictures by ID and size; nil is no picture.
+func (h taskHash) listed(l *listed) {
+	if l == nil {
+		h.number(0)
+		return
+	}
+	h.number(l.Len())
+	for i, r := range l.records {
+		h.strings([]string{l.source.Records[r].ID})
+		h.number(int(l.source.Records[r].Size))
+		h.number(l.labels[i])
 	}
 }
 

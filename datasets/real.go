@@ -107,7 +107,7 @@ func (r *realTask) load(opt LoadOptions) (*Task, error) {
 	t.Train = train
 	if test != nil {
 		t.Test = test
-	} else if err := t.split(DefaultTestFraction, opt.Seed); err != nil {
+	} else if err := t.divide(DefaultTestFraction, opt.Seed); err != nil {
 		return nil, fmt.Errorf("task %s: %w", r.name, err)
 	}
 	t.limit(opt, DefaultTrain, DefaultTest)

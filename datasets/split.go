@@ -107,3 +107,15 @@ func stratified(images Images, seed uint64) []int {
 	}
 	return order
 }
+
+// divide moves a part of Train to Test.
+func (t *Task) divide(fraction float64, seed uint64) (err error) {
+	n := int(float64(t.Train.Len())*fraction + 0.5)
+	if t.Train, t.Test, err = Split(t.Train, n, seed); err != nil {
+		return err
+	}
+	if t.Test.Len() == 0 || t.Train.Len() == 0 {
+		return fmt.Errorf("%d pictures are too few to split off %v of them for testing", t.Train.Len()+t.Test.Len(), fraction)
+	}
+	return nil
+}

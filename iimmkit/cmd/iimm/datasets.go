@@ -242,7 +242,7 @@ func (o *datasetsCheckOptions) run(ctx context.Context, s *streams, path string)
 	if err != nil {
 		return err
 	}
-	task, found, err := datasets.OpenFolder(strings.TrimPrefix(path, "folder:"), datasets.FolderOptions{
+	task, found, err := datasets.Open(strings.TrimPrefix(path, "folder:"), datasets.FolderOptions{
 		OnError: datasets.Skip, Template: o.template, AsStored: asStored, Progress: s.progress(), Context: ctx})
 	problems := found.List()
 	if o.json && (err == nil || len(problems) > 0) {

@@ -127,11 +127,7 @@ func (o *embedFlags) loadData(ctx context.Context, s *streams, data string) (*da
 	if err != nil {
 		return nil, err
 	}
-	open := datasets.OpenFolder
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		open = datasets.OpenList
-	}
-	task, problems, err := open(path, datasets.FolderOptions{
+	task, problems, err := datasets.Open(path, datasets.FolderOptions{
 		OnError: datasets.OnError(o.onError), Seed: o.seed, AsStored: asStored, Progress: s.progress(), Context: ctx,
 	})
 	for _, p := range problems.List() {

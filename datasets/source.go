@@ -1,0 +1,419 @@
+package datasets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/iimmkit/iimm/iimmkit/file/picture"
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
+)
+
+// Source is what a reader found: labelled pictures, none of them decoded yet.
+type Source struct {
+	Path string // of the file or folder
+	// Classes are the class names in label order; nil stands for the classes of
+	// Records in byte order.
+	Classes []string
+	// Published says that Classes is the list of a data set's makers: names stay
+	// as they are written in captions, and classes without a picture stay.
+	Published bool
+	Templates []string // captions that the source brings; nil for the option's
+	Records   []Record
+	// Picture decodes record i; it may be called from several goroutines. Its
+	// errors do not name the record, unless they are of the file system.
+	Picture func(i int, options ...picture.Option) (*picture.RGB, error)
+	// Identity enters a task's hash besides the records: a hash of the pixels,
+	// where IDs and sizes tell little of them.
+	Identity string
+}
+
+// Record is one picture of a Source.
+type Record struct {
+	ID    string // names it for people: its path below the source
+	Class string
+	Split string // train, val, test, or empty where the source has no split
+	Group string // pictures of one group never come into different splits; empty for none
+	Size  int64  // bytes, as encoded
+}
+
+// Format is a kind of file or folder that Open reads.
+type Format struct {
+	Name string // as messages call it
+	// Is tells by the name, or for a folder by what it holds, whether a path is
+	// of this kind.
+	Is func(path string, folder bool) bool
+	// Read lists the pictures. What cannot be used is added to problems; an error
+	// means that nothing can.
+	Read func(path string, opt FolderOptions, problems *Problems) (*Source, error)
+}
+
+// formats are tried in order; image folders are what is left.
+var formats = []Format{
+	{"list", func(path string, folder bool) bool { return !folder && isList(path) }, readList},
+}
+
+// Register makes Open read another format. Packages whose format needs a big
+// library call it when they are linked.
+func Register(f Format) { formats = append(formats, f) }
+
+// Open reads labelled pictures from a folder or file, whatever their form:
+//
+//   - a folder with one folder of pictures per class, at any depth below it;
+//     train and test (or val) folders above them are splits;
+//   - a list: CSV, TSV or JSON lines with a path and a label, and a split if there;
+//
+// Every picture is decoded once, unless opt.Trust is set. Files that are not
+// usable, and classes without a usable picture, are listed in Problems; with
+// OnError Fail they also make the error. Problems is never nil.
+func Open(path string, opt FolderOptions) (*Task, *Problems, error) {
+	problems := new(Problems)
+	if err := opt.check(); err != nil {
+		return nil, problems, err
+	}
+	s, err := read(path, opt, problems)
+	if err != nil {
+		return nil, problems, err
+	}
+	t, err := s.task("folder:"+path, opt, problems)
+	return t, problems, err
+}
+
+func read(path string, opt FolderOptions, problems *Problems) (*Source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range formats {
+		if f.Is(path, info.IsDir()) {
+			return f.Read(path, opt, problems)
+		}
+	}
+	if info.IsDir() {
+		return readImageFolder(path, opt, problems)
+	}
+	return nil, fmt.Errorf("%s is neither a folder nor a file of a known form (%s)", displayName(path), strings.Join(formatNames(), ", "))
+}
+
+func formatNames() []string {
+	var names []string
+	for _, f := range formats {
+		if !slices.Contains(names, f.Name) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// FolderOptions say how a folder, list or archive of pictures becomes a task.
+type FolderOptions struct {
+	OnError  OnError // what to do with unusable files; Fail when empty
+	Template string  // of captions, {class} stands for the name; the source's own or DefaultTemplate when empty
+	// TestFraction splits sources without a split of their own, in proportion
+	// by class; with 0 everything is Train and Test is nil.
+	TestFraction float64
+	Seed         uint64 // of the split
+	// GroupColumn names the column of a list or table that tells what belongs
+	// together: pictures with the same value never come into different splits.
+	GroupColumn string
+	AsStored    bool              // do not turn photographs upright by their Exif orientation
+	Trust       bool              // do not decode every picture first: a damaged one is then found when it is used
+	Progress    progress.Reporter // of decoding; nil for none
+	Context     context.Context   // ends the reading when done; nil for never
+}
+
+func (o *FolderOptions) check() error {
+	if o.Template != "" {
+		if err := CheckTemplate(o.Template); err != nil {
+			return err
+		}
+	}
+	if !(o.TestFraction >= 0 && o.TestFraction < 1) {
+		return fmt.Errorf("test fraction %v is not in [0,1)", o.TestFraction)
+	}
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	if o.Progress == nil {
+		o.Progress = progress.Discard
+	}
+	var err error
+	o.OnError, err = ParseOnError(string(o.OnError))
+	return err
+}
+
+// listed are some records of a source, with their labels.
+type listed struct {
+	source  *Source
+	records []int
+	labels  []int
+	options []picture.Option
+}
+
+func (l *listed) Len() int        { return len(l.records) }
+func (l *listed) Label(i int) int { return l.labels[i] }
+func (l *listed) ID(i int) string { return displayName(l.source.Records[l.records[i]].ID) }
+
+func (l *listed) Image(i int) (*picture.RGB, error) {
+	if i < 0 || i >= len(l.records) {
+		return nil, fmt.Errorf("there are %d images, no number %d", len(l.records), i)
+	}
+	p, err := l.source.Picture(l.records[i], l.options...)
+	var pathError *fs.PathError
+	if err == nil || errors.As(err, &pathError) { // names the path itself
+		return p, err
+	}
+	return nil, fmt.Errorf("%s: %w", l.source.name(l.records[i]), err)
+}
+
+// name is where record i is, for people.
+func (s *Source) name(i int) string {
+	id := s.Records[i].ID
+	if filepath.IsAbs(filepath.FromSlash(id)) {
+		return displayName(id)
+	}
+	if info, err := os.Stat(s.Path); err == nil && !info.IsDir() && !isList(s.Path) {
+		return displayName(s.Path) + ": " + displayName(id)
+	}
+	folder := s.Path
+	if isList(s.Path) {
+		folder = filepath.Dir(s.Path)
+	}
+	return displayName(filepath.Join(folder, filepath.FromSlash(id)))
+}
+
+// usable decodes every picture on all cores and returns the records that can be
+// used; the others are added to problems. It fails when opt.Context is done.
+func (s *Source) usable(opt FolderOptions, problems *Problems) ([]int, error) {
+	all := make([]int, len(s.Records))
+	for i := range all {
+		all[i] = i
+	}
+	if opt.Trust {
+		return all, nil
+	}
+	errs := make([]error, len(all))
+	bar := opt.Progress.Start("reading pictures", len(all))
+	defer bar.Done()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(all) && opt.Context.Err() == nil; i = int(next.Add(1)) - 1 {
+				_, errs[i] = s.Picture(i)
+				bar.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if err := opt.Context.Err(); err != nil {
+		return nil, err
+	}
+	good := all[:0]
+	for i, err := range errs {
+		if err == nil {
+			good = append(good, i)
+			continue
+		}
+		kind, message := explain(err)
+		problems.Add(kind, s.Records[i].ID, message)
+	}
+	return good, nil
+}
+
+// explain sorts an error of reading a picture into a kind of problem, and words
+// it without the path.
+func explain(err error) (kind, message string) {
+	var pathError *fs.PathError
+	switch {
+	case errors.As(err, &pathError):
+		return Unreadable, pathError.Err.Error()
+	case errors.Is(err, picture.ErrEmpty):
+		kind = EmptyFile
+	case errors.Is(err, picture.ErrFormat):
+		kind = NotAPicture
+	case errors.Is(err, picture.ErrTooLarge):
+		kind = TooLarge
+	default:
+		kind = Damaged
+	}
+	return kind, err.Error()
+}
+
+// classes returns the class names and the label of each of the given records.
+// Classes without pictures are dropped and told, unless the list is published.
+func (s *Source) classes(records []int, problems *Problems) (names []string, labels []int, err error) {
+	names = s.Classes
+	if names == nil {
+		seen := map[string]bool{}
+		for _, r := range s.Records {
+			if !seen[r.Class] {
+				seen[r.Class] = true
+				names = append(names, r.Class)
+			}
+		}
+		slices.Sort(names)
+	}
+	label := make(map[string]int, len(names))
+	for k, name := range names {
+		label[name] = k
+	}
+	count := make([]int, len(names))
+	for _, i := range records {
+		k, ok := label[s.Records[i].Class]
+		if !ok {
+			return nil, nil, fmt.Errorf("%s: class %q is not in the list of classes", s.name(i), displayName(s.Records[i].Class))
+		}
+		labels = append(labels, k)
+		count[k]++
+	}
+	if s.Published {
+		return names, labels, nil
+	}
+	renumber := make([]int, len(names))
+	var kept []string
+	for k, name := range names {
+		if count[k] == 0 {
+			problems.Add(EmptyClass, name, "a class without a usable picture")
+			continue
+		}
+		renumber[k] = len(kept)
+		kept = append(kept, displayName(name))
+	}
+	for i, k := range labels {
+		labels[i] = renumber[k]
+	}
+	return kept, labels, nil
+}
+
+// task makes a task of a source: it leaves out what cannot be used, numbers the
+// classes, makes captions, and splits where there is no split.
+func (s *Source) task(name string, opt FolderOptions, problems *Problems) (*Task, error) {
+	records, err := s.usable(opt, problems)
+	if err != nil {
+		return nil, err
+	}
+	t := &Task{Name: displayName(name), Group: "real", Domain: displayName(name), written: s.Published}
+	var labels []int
+	if t.ClassNames, labels, err = s.classes(records, problems); err != nil {
+		return nil, err
+	}
+	if err := problems.refusal(s.Path); err != nil && opt.OnError == Fail {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, fmt.Errorf("%s holds no usable picture", displayName(s.Path))
+	}
+	if err := t.caption(s.Templates, opt.Template); err != nil {
+		return nil, fmt.Errorf("%s: %w", displayName(s.Path), err)
+	}
+	parts, err := s.divide(records, labels)
+	if err != nil {
+		return nil, err
+	}
+	h := newTaskHash(t)
+	for _, captions := range t.Ensemble {
+		h.strings(captions)
+	}
+	h.listed(parts.train)
+	h.listed(parts.test)
+	if parts.val != nil {
+		h.listed(parts.val)
+	}
+	if s.Identity != "" {
+		h.strings([]string{s.Identity})
+	}
+	if opt.AsStored { // other pixels of the same files
+		h.strings([]string{"as stored"})
+		parts.asStored()
+	}
+	t.Hash = h.sum()
+	t.Train = parts.train
+	if parts.val != nil {
+		t.Val = parts.val
+	}
+	switch {
+	case parts.test != nil:
+		t.Test = parts.test
+	case opt.TestFraction > 0:
+		if err := t.divide(opt.TestFraction, opt.Seed); err != nil {
+			return nil, fmt.Errorf("%s: %w", displayName(s.Path), err)
+		}
+	}
+	return t, nil
+}
+
+// caption fills in captions: by the user's template, else by the source's, else
+// by DefaultTemplate.
+func (t *Task) caption(own []string, template string) error {
+	templates := own
+	if template != "" {
+		templates = []string{template}
+	}
+	if templates == nil {
+		templates = []string{DefaultTemplate}
+	}
+	prompted, err := t.WithTemplates(templates)
+	if err != nil {
+		return err
+	}
+	t.Captions, t.Ensemble = prompted.Captions, prompted.Ensemble
+	return nil
+}
+
+// parts are the splits of a source; val and test are nil where there are none.
+type parts struct{ train, val, test *listed }
+
+// divide sorts records by the source's own splits. A validation split without a
+// test split is one; the only split of a source is its training split. It is an
+// error when a split has no usable picture left.
+func (s *Source) divide(records, labels []int) (parts, error) {
+	by := map[string]*listed{}
+	for _, r := range s.Records {
+		if by[r.Split] == nil {
+			by[r.Split] = &listed{source: s}
+		}
+	}
+	for j, i := range records {
+		l := by[s.Records[i].Split]
+		l.records, l.labels = append(l.records, i), append(l.labels, labels[j])
+	}
+	for split, l := range by {
+		if l.Len() == 0 {
+			return parts{}, fmt.Errorf("%s: the split %q has no usable picture, of %d in all", displayName(s.Path), split, len(records))
+		}
+	}
+	if l := by[""]; l != nil {
+		if len(by) > 1 {
+			return parts{}, fmt.Errorf("%s: %d pictures belong to no split, others do", displayName(s.Path), l.Len())
+		}
+		return parts{train: l}, nil
+	}
+	p := parts{by["train"], by["val"], by["test"]}
+	if p.test == nil {
+		p.val, p.test = nil, p.val
+	}
+	if p.train == nil {
+		p.train, p.val = p.val, nil
+	}
+	if p.train == nil {
+		p.train, p.test = p.test, nil
+	}
+	return p, nil
+}
+
+func (p parts) asStored() {
+	for _, l := range []*listed{p.train, p.val, p.test} {
+		if l != nil {
+			l.options = []picture.Option{picture.AsStored}
+		}
+	}
+}
