@@ -3,12 +3,14 @@ package datasets
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"image/png"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,7 +20,8 @@ import (
 	"time"
 )
 
-func jpegBytes(t *testing.T, shade uint8) []byte {
+// jpegBytes and pngBytes encode small pictures that differ by shade throughout.
+func jpegBytes(t testing.TB, shade uint8) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, 40, 30))
 	for i := range m.Pix {
@@ -31,10 +34,13 @@ func jpegBytes(t *testing.T, shade uint8) []byte {
 	return b.Bytes()
 }
 
-func pngBytes(t *testing.T, shade uint8) []byte {
+func pngBytes(t testing.TB, shade uint8) []byte {
 	t.Helper()
-	m := image.NewGray(image.Rect(0, 0, 8, 8))
-	m.SetGray(1, 1, color.Gray{shade})
+	m := image.NewGray(image.Rect(0, 0, 16, 16))
+	r := rand.New(rand.NewPCG(uint64(shade), 0))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(r.Uint32())
+	}
 	var b bytes.Buffer
 	if err := png.Encode(&b, m); err != nil {
 		t.Fatal(err)
@@ -42,8 +48,13 @@ func pngBytes(t *testing.T, shade uint8) []byte {
 	return b.Bytes()
 }
 
+// crc32PNG is the checksum of a PNG chunk's type and data.
+func crc32PNG(chunk []byte) []byte {
+	return binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(chunk))
+}
+
 // tree writes files below a new folder.
-func tree(t *testing.T, files map[string][]byte) string {
+func tree(t testing.TB, files map[string][]byte) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, data := range files {

@@ -38,6 +38,8 @@ const (
 	OutsideClass  = "outside-class"  // a picture beside the class folders
 	BadRow        = "bad-row"        // a line of a list that is not path,label
 	DuplicateFile = "duplicate-file" // a file listed twice
+	Outside       = "outside"        // an entry of an archive that leads out of its folder
+	Truncated     = "truncated"      // an archive that is cut off, or lacks parts
 )
 
 // Problem is one file, folder or row that cannot be used.

@@ -20,12 +20,13 @@ import (
 // Source is what a reader found: labelled pictures, none of them decoded yet.
 type Source struct {
 	Path string // of the file or folder
-	// Classes are the class names in label order; nil stands for the classes of
-	// Records in byte order.
+	// Classes are what Records call the classes, in label order; nil stands for
+	// their classes in byte order.
 	Classes []string
-	// Published says that Classes is the list of a data set's makers: names stay
-	// as they are written in captions, and classes without a picture stay.
-	Published bool
+	// Names, when not nil, are the names of Classes as people write them: they
+	// enter captions as they are, and classes without a picture stay. Without
+	// it, classes are called as in Classes, and those without a picture dropped.
+	Names     []string
 	Templates []string // captions that the source brings; nil for the option's
 	Records   []Record
 	// Picture decodes record i; it may be called from several goroutines. Its
@@ -58,7 +59,17 @@ type Format struct {
 
 // formats are tried in order; image folders are what is left.
 var formats = []Format{
-	{"list", func(path string, folder bool) bool { return !folder && isList(path) }, readList},
+	{"CSV, TSV or JSON lines", func(path string, folder bool) bool { return !folder && isList(path) }, readList},
+	{"zip", hasSuffix(".zip"), readZip},
+	{"tar", hasSuffix(".tar", ".tar.gz", ".tgz"), readTar},
+	{"webdataset", func(path string, folder bool) bool { return folder && len(shards(path)) > 0 }, readShards},
+}
+
+// hasSuffix recognises files by the ends of their names.
+func hasSuffix(suffixes ...string) func(string, bool) bool {
+	return func(path string, folder bool) bool {
+		return !folder && slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(strings.ToLower(path), s) })
+	}
 }
 
 // Register makes Open read another format. Packages whose format needs a big
@@ -70,6 +81,10 @@ func Register(f Format) { formats = append(formats, f) }
 //   - a folder with one folder of pictures per class, at any depth below it;
 //     train and test (or val) folders above them are splits;
 //   - a list: CSV, TSV or JSON lines with a path and a label, and a split if there;
+//   - a zip or tar file of such a folder;
+//   - a webdataset: a tar file, or a folder of them, with the pictures beside
+//     .cls files of the same name; classnames.txt names the classes and
+//     zeroshot_classification_templates.txt has the captions.
 //
 // Every picture is decoded once, unless opt.Trust is set. Files that are not
 // usable, and classes without a usable picture, are listed in Problems; with
@@ -249,7 +264,7 @@ func explain(err error) (kind, message string) {
 }
 
 // classes returns the class names and the label of each of the given records.
-// Classes without pictures are dropped and told, unless the list is published.
+// Classes without pictures are dropped and told, unless they have names.
 func (s *Source) classes(records []int, problems *Problems) (names []string, labels []int, err error) {
 	names = s.Classes
 	if names == nil {
@@ -275,8 +290,8 @@ func (s *Source) classes(records []int, problems *Problems) (names []string, lab
 		labels = append(labels, k)
 		count[k]++
 	}
-	if s.Published {
-		return names, labels, nil
+	if s.Names != nil {
+		return s.Names, labels, nil
 	}
 	renumber := make([]int, len(names))
 	var kept []string
@@ -301,7 +316,7 @@ func (s *Source) task(name string, opt FolderOptions, problems *Problems) (*Task
 	if err != nil {
 		return nil, err
 	}
-	t := &Task{Name: displayName(name), Group: "real", Domain: displayName(name), written: s.Published}
+	t := &Task{Name: displayName(name), Group: "real", Domain: displayName(name), written: s.Names != nil}
 	var labels []int
 	if t.ClassNames, labels, err = s.classes(records, problems); err != nil {
 		return nil, err

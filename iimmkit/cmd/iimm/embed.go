@@ -32,7 +32,7 @@ func (o *embedFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.model, "model", "micro", "name of a model or folder of a checkpoint")
 	f.StringVar(&o.backend, "backend", "", "go, xla:cpu, xla:cuda or auto (default auto)")
-	f.StringVar(&o.split, "split", "train", "train or test; all images of a folder without splits are train")
+	f.StringVar(&o.split, "split", "train", "train, val or test; all images of a source without splits are train")
 	f.StringArrayVar(&o.templates, "template", nil, `caption of a class; several, each with its own flag, make an ensemble (default the task's, of a folder "`+datasets.DefaultTemplate+`")`)
 	f.StringVar(&o.templateFile, "templates", "", "file with one template a line")
 	f.StringVar(&o.onError, "on-error", string(datasets.Fail), "fail or skip: what to do about files that are no images")
@@ -43,8 +43,8 @@ func (o *embedFlags) add(c *cobra.Command) {
 }
 
 func (o *embedFlags) check() error {
-	if o.split != "train" && o.split != "test" {
-		return usagef("--split %q is neither train nor test", o.split)
+	if !slices.Contains([]string{"train", "val", "test"}, o.split) {
+		return usagef("--split %q is none of train, val, test", o.split)
 	}
 	if _, err := ignoreExif(o.exif); err != nil {
 		return err
