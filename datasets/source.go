@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,7 +23,7 @@ import (
 type Source struct {
 	Path string // of the file or folder
 	// Classes are what Records call the classes, in label order; nil stands for
-	// their classes in byte order.
+	// their classes, numbers by value and all else in byte order.
 	Classes []string
 	// Names, when not nil, are the names of Classes as people write them: they
 	// enter captions as they are, and classes without a picture stay. Without
@@ -84,7 +86,9 @@ func Register(f Format) { formats = append(formats, f) }
 //   - a zip or tar file of such a folder;
 //   - a webdataset: a tar file, or a folder of them, with the pictures beside
 //     .cls files of the same name; classnames.txt names the classes and
-//     zeroshot_classification_templates.txt has the captions.
+//     zeroshot_classification_templates.txt has the captions;
+//   - parquet files, one or a folder of them, when package datasets/parquet is
+//     linked.
 //
 // Every picture is decoded once, unless opt.Trust is set. Files that are not
 // usable, and classes without a usable picture, are listed in Problems; with
@@ -114,6 +118,9 @@ func read(path string, opt FolderOptions, problems *Problems) (*Source, error) {
 	}
 	if info.IsDir() {
 		return readImageFolder(path, opt, problems)
+	}
+	if strings.EqualFold(filepath.Ext(path), ".parquet") {
+		return nil, fmt.Errorf("%s: this program does not link the parquet reader (import _ \"github.com/iimmkit/iimm/datasets/parquet\")", displayName(path))
 	}
 	return nil, fmt.Errorf("%s is neither a folder nor a file of a known form (%s)", displayName(path), strings.Join(formatNames(), ", "))
 }
@@ -276,6 +283,9 @@ func (s *Source) classes(records []int, problems *Problems) (names []string, lab
 			}
 		}
 		slices.Sort(names)
+		if !slices.ContainsFunc(names, func(n string) bool { return !isNumber(n) }) {
+			slices.SortFunc(names, natural)
+		}
 	}
 	label := make(map[string]int, len(names))
 	for k, name := range names {
@@ -308,6 +318,28 @@ func (s *Source) classes(records []int, problems *Problems) (names []string, lab
 	}
 	return kept, labels, nil
 }
+
+// isNumber recognises a label as programs write it.
+func isNumber(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= 0 && strconv.Itoa(n) == s
+}
+
+// SplitOf tells the split, train, val or test, that a file belongs to by one of
+// its folders or a word in its name; empty when neither is the name of a split.
+func SplitOf(path string) string {
+	dir, name := filepath.Split(path)
+	folders := strings.Split(filepath.ToSlash(dir), "/")
+	slices.Reverse(folders)
+	for _, s := range slices.Concat(folders, word.FindAllString(name, -1)) {
+		if split := splitName(s); split != "" {
+			return split
+		}
+	}
+	return ""
+}
+
+var word = regexp.MustCompile(`[A-Za-z]+`)
 
 // task makes a task of a source: it leaves out what cannot be used, numbers the
 // classes, makes captions, and splits where there is no split.

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,7 +59,7 @@ func shards(folder string) []string {
 // readShards reads a folder of shards.
 func readShards(folder string, opt FolderOptions, problems *Problems) (*Source, error) {
 	names := shards(folder)
-	splits := shardSplits(names)
+	splits := splitsOf(names)
 	var list []shard
 	inFolder := map[string]int{}
 	for i, name := range names {
@@ -97,23 +96,11 @@ func readShards(folder string, opt FolderOptions, problems *Problems) (*Source, 
 	return webdataset(folder, list, problems)
 }
 
-var word = regexp.MustCompile(`[A-Za-z]+`)
-
-// shardSplits finds the split of each shard by its folder or a word in its name;
-// all are empty when one has none.
-func shardSplits(names []string) []string {
+// splitsOf are the splits of files; all are empty when one has none.
+func splitsOf(names []string) []string {
 	splits := make([]string, len(names))
 	for i, name := range names {
-		if dir := filepath.Dir(name); dir != "." {
-			splits[i] = splitName(dir)
-			continue
-		}
-		for _, w := range word.FindAllString(filepath.Base(name), -1) {
-			if splits[i] == "" {
-				splits[i] = splitName(w)
-			}
-		}
-		if splits[i] == "" {
+		if splits[i] = SplitOf(name); splits[i] == "" {
 			return make([]string, len(names))
 		}
 	}
@@ -163,9 +150,7 @@ func webdataset(source string, list []shard, problems *Problems) (*Source, error
 				continue
 			}
 			used[key] = true
-			if n, err := strconv.Atoi(label); err != nil || strconv.Itoa(n) != label || n < 0 {
-				numbers = false
-			}
+			numbers = numbers && isNumber(label)
 			s.Records = append(s.Records, Record{ID: prefix + m.name, Class: label, Split: sh.split, Size: m.size})
 			in, members = append(in, sh), append(members, m)
 		}
@@ -179,15 +164,12 @@ func webdataset(source string, list []shard, problems *Problems) (*Source, error
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case numbers && names != nil:
+	if numbers && names != nil {
 		s.Names = names
 		for k := range names {
 			s.Classes = append(s.Classes, strconv.Itoa(k))
 		}
 		s.Records, in, members = s.known(in, members, problems)
-	case numbers:
-		s.Classes = numericOrder(s.Records)
 	}
 	s.Templates, err = readLines(beside, templatesFile)
 	return s, err
@@ -205,16 +187,6 @@ func (s *Source) known(in []shard, members []member, problems *Problems) ([]Reco
 		n++
 	}
 	return s.Records[:n], in[:n], members[:n]
-}
-
-// numericOrder returns the classes of records that are called by numbers.
-func numericOrder(records []Record) []string {
-	var classes []string
-	for _, r := range records {
-		classes = append(classes, r.Class)
-	}
-	slices.SortFunc(classes, natural)
-	return slices.Compact(classes)
 }
 
 // readLines reads a text file from the first folder that has it; nil without.

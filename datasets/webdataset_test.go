@@ -121,7 +121,7 @@ func TestShardsComeInTheOrderOfTheirNumbers(t *testing.T) {
 	for _, tt := range []struct{ names, want string }{
 		{"train-0.tar val-0.tar", "[train val]"}, {"x-train-0.tar x-1.tar", "[ ]"}, {"imagenet-test-3.tar", "[test]"},
 	} {
-		if got := fmt.Sprint(shardSplits(strings.Fields(tt.names))); got != tt.want {
+		if got := fmt.Sprint(splitsOf(strings.Fields(tt.names))); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.names, got, tt.want)
 		}
 	}

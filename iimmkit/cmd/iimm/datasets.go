@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/iimmkit/iimm/datasets"
+	_ "github.com/iimmkit/iimm/datasets/parquet" // so that paths of parquet files are read, too
 	"github.com/iimmkit/iimm/iimmkit/file/store"
 )
 
