@@ -64,6 +64,14 @@ var formats = []Format{
 	{"CSV, TSV or JSON lines", func(path string, folder bool) bool { return !folder && isList(path) }, readList},
 	{"zip", hasSuffix(".zip"), readZip},
 	{"tar", hasSuffix(".tar", ".tar.gz", ".tgz"), readTar},
+	{"SVHN", func(path string, folder bool) bool {
+		return !folder && strings.EqualFold(filepath.Ext(path), ".mat") || folder && holding(path, "train_32x32.mat") != "" && holding(path, "test_32x32.mat") != ""
+	}, readSVHN},
+	{"CIFAR", isCIFAR, readCIFAR},
+	{"STL-10", func(path string, folder bool) bool {
+		return folder && holding(path, "test_X.bin", "stl10_binary") != ""
+	}, readSTL10},
+	{"MNIST", func(path string, folder bool) bool { return folder && mnistFolder(path) != "" }, readMNIST},
 	{"webdataset", func(path string, folder bool) bool { return folder && len(shards(path)) > 0 }, readShards},
 }
 
@@ -87,6 +95,8 @@ func Register(f Format) { formats = append(formats, f) }
 //   - a webdataset: a tar file, or a folder of them, with the pictures beside
 //     .cls files of the same name; classnames.txt names the classes and
 //     zeroshot_classification_templates.txt has the captions;
+//   - the files of MNIST (idx), CIFAR (binary or pickled), STL-10 and SVHN, or the
+//     folder that torchvision keeps them in;
 //   - parquet files, one or a folder of them, when package datasets/parquet is
 //     linked.
 //
