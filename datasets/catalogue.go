@@ -66,6 +66,9 @@ type LoadOptions struct {
 	// for catalogue tasks and everything for other sources. What a smaller bound
 	// gives is the beginning of what a larger one gives.
 	NTrain, NTest int
+	// Shots, when not 0, keeps so many training images of each class, at most
+	// NTrain in all.
+	Shots int
 	// Seed draws other pictures of drawn tasks and splits and orders other
 	// sources differently.
 	Seed uint64
@@ -93,7 +96,7 @@ func Load(name string, opt LoadOptions) (*Task, error) {
 	if drawn, ok := strings.CutPrefix(name, "world/"); ok {
 		for _, t := range world.Tasks() {
 			if t.Name == drawn {
-				return drawTask(&t, opt), nil
+				return drawTask(&t, opt)
 			}
 		}
 	}
@@ -126,13 +129,18 @@ func loadPath(path string, opt LoadOptions) (*Task, error) {
 	if len(t.ClassNames) < 2 {
 		return nil, fmt.Errorf("%s has one class only, a task needs two", displayName(path))
 	}
-	t.limit(opt, 0, 0)
-	return t, nil
+	return t, t.limit(opt, 0, 0)
 }
 
 // limit shuffles both splits, cuts them to the wanted or standard sizes, and
 // makes the hash tell the difference.
-func (t *Task) limit(opt LoadOptions, standardTrain, standardTest int) {
+func (t *Task) limit(opt LoadOptions, standardTrain, standardTest int) (err error) {
+	if opt.Shots != 0 {
+		if t.Train, err = Shots(t.Train, opt.Shots, opt.Seed); err != nil {
+			return fmt.Errorf("task %s: %w", t.Name, err)
+		}
+		standardTrain = 0
+	}
 	t.Train = Prefix(Shuffle(t.Train, opt.Seed), sizeOr(opt.NTrain, standardTrain))
 	if t.Test != nil {
 		t.Test = Prefix(Shuffle(t.Test, opt.Seed), sizeOr(opt.NTest, standardTest))
@@ -149,10 +157,11 @@ func (t *Task) limit(opt LoadOptions, standardTrain, standardTest int) {
 		}
 	}
 	t.Hash = h.sum()
+	return nil
 }
 
 // drawTask draws both splits of a world task.
-func drawTask(t *world.Task, opt LoadOptions) *Task {
+func drawTask(t *world.Task, opt LoadOptions) (*Task, error) {
 	draw := func(split world.Split, label string, n int) *packed {
 		pix, labels := t.Draw(split, opt.Seed, n)
 		return &packed{name: "world/" + t.Name + "/" + label, width: world.Size, height: world.Size, channels: 3, pix: pix, labels: labels}
@@ -164,8 +173,15 @@ func drawTask(t *world.Task, opt LoadOptions) *Task {
 	h := newTaskHash(task)
 	h.packed(train)
 	h.packed(test)
+	if opt.Shots != 0 {
+		var err error
+		if task.Train, err = Shots(train, opt.Shots, opt.Seed); err != nil {
+			return nil, fmt.Errorf("task %s: %w", task.Name, err)
+		}
+		h.number(opt.Shots)
+	}
 	task.Hash = h.sum()
-	return task
+	return task, nil
 }
 
 func sizeOr(n, standard int) int {

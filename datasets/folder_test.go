@@ -167,7 +167,7 @@ func TestSplitFoldersAreRecognised(t *testing.T) {
 		for _, f := range tt.folders {
 			files[f+"/x/1.png"], files[f+"/y/1.png"] = a, b
 		}
-		task, _, err := Open(tree(t, files), FolderOptions{})
+		task, _, err := Open(tree(t, files), FolderOptions{KeepOverlap: true})
 		if err != nil {
 			t.Errorf("%v: %v", tt.folders, err)
 			continue
@@ -188,7 +188,7 @@ func TestSplitFoldersAreRecognised(t *testing.T) {
 func TestClassesOfBothSplitsAreUnited(t *testing.T) {
 	p := pngBytes(t, 1)
 	root := tree(t, map[string][]byte{"train/b/1.png": p, "train/c/1.png": p, "test/a/1.png": p, "test/c/1.png": p})
-	task, _, err := Open(root, FolderOptions{})
+	task, _, err := Open(root, FolderOptions{KeepOverlap: true})
 	if err != nil {
 		t.Fatal(err)
 	}

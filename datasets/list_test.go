@@ -138,7 +138,7 @@ func TestListBecomesATask(t *testing.T) {
 	// The folder of a list needs no class folders, and a list may carry the split.
 	flat := tree(t, map[string][]byte{"1.png": p, "2.png": p, "3.png": p, "4.png": p,
 		"set.csv": []byte("file,class,split\n1.png,a,train\n2.png,b,train\n3.png,a,test\n4.png,b,test\n")})
-	task, problems, err = Open(flat, FolderOptions{})
+	task, problems, err = Open(flat, FolderOptions{KeepOverlap: true})
 	if err != nil || problems.Len() > 0 {
 		t.Fatal(err, problems.List())
 	}

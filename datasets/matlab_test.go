@@ -78,7 +78,7 @@ func TestSVHNOfSciPy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if task, _, err = Open(root, FolderOptions{}); err != nil {
+	if task, _, err = Open(root, FolderOptions{KeepOverlap: true}); err != nil {
 		t.Fatal(err)
 	}
 	check(task.Train, 1, 0, 3)

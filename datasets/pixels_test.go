@@ -206,7 +206,7 @@ func TestMNISTFolder(t *testing.T) {
 		inside["MNIST/raw/"+name] = data
 	}
 	for _, root := range []string{tree(t, files), tree(t, inside)} {
-		task, _, err := Open(root, FolderOptions{})
+		task, _, err := Open(root, FolderOptions{KeepOverlap: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -40,6 +41,10 @@ const (
 	DuplicateFile = "duplicate-file" // a file listed twice
 	Outside       = "outside"        // an entry of an archive that leads out of its folder
 	Truncated     = "truncated"      // an archive that is cut off, or lacks parts
+
+	// What follows is dealt with and no reason to refuse a source.
+	Leak      = "leak"      // a picture of another split: left out of the lesser one
+	Duplicate = "duplicate" // a copy within a split
 )
 
 // Problem is one file, folder or row that cannot be used.
@@ -79,7 +84,7 @@ func (p *Problems) Add(kind, path, message string) {
 
 // refusal is the error of a source under Fail, nil without problems.
 func (p *Problems) refusal(source string) error {
-	list := p.List()
+	list := slices.DeleteFunc(p.List(), func(p Problem) bool { return p.Kind == Leak || p.Kind == Duplicate })
 	if len(list) == 0 {
 		return nil
 	}

@@ -156,6 +156,13 @@ type FolderOptions struct {
 	// GroupColumn names the column of a list or table that tells what belongs
 	// together: pictures with the same value never come into different splits.
 	GroupColumn string
+	// GroupPattern does the same by IDs: its first submatch, or else its match, is
+	// the group of a picture. A picture without a match is a group of its own.
+	GroupPattern *regexp.Regexp
+	// KeepOverlap leaves pictures of the training split that are, or nearly are,
+	// in the test split where they are. Without it they are left out and told.
+	KeepOverlap bool
+	Duplicates  bool              // tell of copies within a split, too
 	AsStored    bool              // do not turn photographs upright by their Exif orientation
 	Trust       bool              // do not decode every picture first: a damaged one is then found when it is used
 	Progress    progress.Reporter // of decoding; nil for none
@@ -180,6 +187,21 @@ func (o *FolderOptions) check() error {
 	var err error
 	o.OnError, err = ParseOnError(string(o.OnError))
 	return err
+}
+
+// group returns what a record belongs to, empty for nothing.
+func (o *FolderOptions) group(r Record) string {
+	if o.GroupPattern == nil {
+		return r.Group
+	}
+	m := o.GroupPattern.FindStringSubmatch(r.ID)
+	switch {
+	case m == nil:
+		return r.Group
+	case len(m) > 1:
+		return m[1]
+	}
+	return m[0]
 }
 
 // listed are some records of a source, with their labels.
@@ -223,14 +245,19 @@ func (s *Source) name(i int) string {
 }
 
 // usable decodes every picture on all cores and returns the records that can be
-// used; the others are added to problems. It fails when opt.Context is done.
-func (s *Source) usable(opt FolderOptions, problems *Problems) ([]int, error) {
+// used, and when asked their signatures; the others are added to problems. It
+// fails when opt.Context is done.
+func (s *Source) usable(signing bool, opt FolderOptions, problems *Problems) ([]int, []*signature, error) {
 	all := make([]int, len(s.Records))
 	for i := range all {
 		all[i] = i
 	}
 	if opt.Trust {
-		return all, nil
+		return all, nil, nil
+	}
+	var signatures []*signature
+	if signing {
+		signatures = make([]*signature, len(all))
 	}
 	errs := make([]error, len(all))
 	bar := opt.Progress.Start("reading pictures", len(all))
@@ -240,14 +267,17 @@ func (s *Source) usable(opt FolderOptions, problems *Problems) ([]int, error) {
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(all) && opt.Context.Err() == nil; i = int(next.Add(1)) - 1 {
-				_, errs[i] = s.Picture(i)
+				var p *picture.RGB
+				if p, errs[i] = s.Picture(i); signing && errs[i] == nil {
+					signatures[i] = sign(p)
+				}
 				bar.Add(1)
 			}
 		})
 	}
 	wg.Wait()
 	if err := opt.Context.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	good := all[:0]
 	for i, err := range errs {
@@ -258,7 +288,7 @@ func (s *Source) usable(opt FolderOptions, problems *Problems) ([]int, error) {
 		kind, message := explain(err)
 		problems.Add(kind, s.Records[i].ID, message)
 	}
-	return good, nil
+	return good, signatures, nil
 }
 
 // explain sorts an error of reading a picture into a kind of problem, and words
@@ -354,7 +384,9 @@ var word = regexp.MustCompile(`[A-Za-z]+`)
 // task makes a task of a source: it leaves out what cannot be used, numbers the
 // classes, makes captions, and splits where there is no split.
 func (s *Source) task(name string, opt FolderOptions, problems *Problems) (*Task, error) {
-	records, err := s.usable(opt, problems)
+	hasSplits := slices.ContainsFunc(s.Records, func(r Record) bool { return r.Split != s.Records[0].Split })
+	signing := opt.Duplicates || hasSplits && !opt.KeepOverlap || !hasSplits && opt.TestFraction > 0
+	records, signatures, err := s.usable(signing, opt, problems)
 	if err != nil {
 		return nil, err
 	}
@@ -375,6 +407,15 @@ func (s *Source) task(name string, opt FolderOptions, problems *Problems) (*Task
 	parts, err := s.divide(records, labels)
 	if err != nil {
 		return nil, err
+	}
+	var joined sets
+	if !hasSplits || opt.Duplicates {
+		joined = s.together(records, signatures, opt, problems)
+	}
+	if hasSplits && !opt.KeepOverlap {
+		if err := s.apart(&parts, signatures, opt, problems); err != nil {
+			return nil, err
+		}
 	}
 	h := newTaskHash(t)
 	for _, captions := range t.Ensemble {
@@ -401,7 +442,7 @@ func (s *Source) task(name string, opt FolderOptions, problems *Problems) (*Task
 	case parts.test != nil:
 		t.Test = parts.test
 	case opt.TestFraction > 0:
-		if err := t.divide(opt.TestFraction, opt.Seed); err != nil {
+		if err := t.divide(opt.TestFraction, func(i int) int { return joined.of(parts.train.records[i]) }, opt.Seed); err != nil {
 			return nil, fmt.Errorf("%s: %w", displayName(s.Path), err)
 		}
 	}

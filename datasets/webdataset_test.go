@@ -87,7 +87,7 @@ func TestWebdatasetNamesWhatIsWrong(t *testing.T) {
 		"test/0.tar":         packTar(t, map[string][]byte{"s0.cls": []byte("2"), "s0.jpg": p(4), "s1.jpg": p(5), "s2.cls": []byte("1"), "s3.cls": []byte("0"), "s3.jpg": p(6), "s3.png": pngBytes(t, 1)}, "s0.cls", "s0.jpg", "s1.jpg", "s2.cls", "s3.cls", "s3.jpg", "s3.png"),
 		"test/more/junk.txt": nil,
 	})
-	task, problems, err := Open(root, FolderOptions{OnError: Skip})
+	task, problems, err := Open(root, FolderOptions{OnError: Skip, KeepOverlap: true})
 	if err != nil {
 		t.Fatal(err)
 	}
