@@ -97,9 +97,13 @@ func brokenFolder(t *testing.T) string {
 	if err := jpeg.Encode(&good, image.NewGray(image.Rect(0, 0, 50, 50)), nil); err != nil {
 		t.Fatal(err)
 	}
+	var other bytes.Buffer
+	if err := jpeg.Encode(&other, image.NewGray(image.Rect(0, 0, 40, 50)), nil); err != nil {
+		t.Fatal(err)
+	}
 	root := t.TempDir()
 	for name, data := range map[string][]byte{
-		"cat/good.jpg": good.Bytes(), "dog/good.jpg": good.Bytes(),
+		"cat/good.jpg": good.Bytes(), "dog/good.jpg": other.Bytes(),
 		"cat/broken.jpg": good.Bytes()[:good.Len()-9], "cat/empty.jpg": {}, "dog/text.jpg": []byte("no picture"), "void/.keep": {},
 	} {
 		path := filepath.Join(root, name)
@@ -164,7 +168,8 @@ func TestDatasetsWrongCalls(t *testing.T) {
 		{[]string{"show", "world/shap"}, 1, "did you mean world/shape?"},
 		{[]string{"show", "mnist"}, 1, "--real"},
 		{[]string{"show", "world/shape", "--out", "sheet.gif"}, 2, "must end in .png"},
-		{[]string{"show", "world/shape", "--split", "val"}, 2, "neither train nor test"},
+		{[]string{"show", "world/shape", "--split", "valley"}, 2, "none of train, val, test"},
+		{[]string{"check", ".", "--group-pattern", "("}, 2, "--group-pattern"},
 		{[]string{"show", "world/shape", "--on-error", "ignore"}, 2, "neither fail nor skip"},
 		{[]string{"show", "world/shape", "--per-class", "0"}, 2, "at least 1"},
 		{[]string{"show", "world/shape", "--n-train", "-3"}, 2, "negative"},

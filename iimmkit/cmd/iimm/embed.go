@@ -22,6 +22,7 @@ func init() { verbs = append(verbs, newEmbed) }
 
 // embedFlags say what is embedded, and how.
 type embedFlags struct {
+	overlapFlags
 	model, backend, split, templateFile, onError, real, exif string
 	templates                                                []string
 	seed                                                     uint64
@@ -29,6 +30,7 @@ type embedFlags struct {
 }
 
 func (o *embedFlags) add(c *cobra.Command) {
+	o.overlapFlags.add(c)
 	f := c.Flags()
 	f.StringVar(&o.model, "model", "micro", "name of a model or folder of a checkpoint")
 	f.StringVar(&o.backend, "backend", "", "go, xla:cpu, xla:cuda or auto (default auto)")
@@ -102,7 +104,7 @@ func (o *embedFlags) embed(ctx context.Context, s *streams, data string) (*embed
 	return set, nil
 }
 
-// load reads a path as a folder or list, anything else as the name of a task.
+// load reads a path in whatever form, anything else as the name of a task.
 func (o *embedFlags) load(ctx context.Context, s *streams, data string) (*datasets.Task, error) {
 	templates := o.templates
 	if o.templateFile != "" {
@@ -127,9 +129,11 @@ func (o *embedFlags) loadData(ctx context.Context, s *streams, data string) (*da
 	if err != nil {
 		return nil, err
 	}
-	task, problems, err := datasets.Open(path, datasets.FolderOptions{
-		OnError: datasets.OnError(o.onError), Seed: o.seed, AsStored: asStored, Progress: s.progress(), Context: ctx,
-	})
+	folder := datasets.FolderOptions{OnError: datasets.OnError(o.onError), Seed: o.seed, AsStored: asStored, Progress: s.progress(), Context: ctx}
+	if err := o.fill(&folder); err != nil {
+		return nil, err
+	}
+	task, problems, err := datasets.Open(path, folder)
 	for _, p := range problems.List() {
 		s.warnf("%s", p)
 	}
@@ -147,8 +151,9 @@ func newEmbed(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "embed DATA --out FILE",
 		Short: "Embed labelled images and their class captions with a model",
-		Long: `DATA is a folder with one folder of images per class, a CSV list (path,label), or
-the name of a task (see iimm datasets list). The result holds image embeddings,
+		Long: `DATA is a folder with one folder of images per class, a zip or tar file of it, a
+list (CSV, TSV or JSON lines with path and label), a webdataset, parquet files as
+Hugging Face has them, or the name of a task (see iimm datasets list). The result holds image embeddings,
 labels, caption embeddings, names and hashes; iimm measure and iimm zeroshot read
 it. With several templates the embedding of a class is the mean of its captions'.
 

@@ -43,7 +43,7 @@ Methods: ` + methodList(),
 	o.add(c)
 	f := c.Flags()
 	f.StringVar(&o.method, "method", "full", "tuning method")
-	f.StringVar(&o.task, "task", "", "task to tune on (see iimm datasets list), or folder:PATH")
+	f.StringVar(&o.task, "task", "", "task to tune on (see iimm datasets list), or a path")
 	f.StringSliceVar(&o.retain, "retain", nil, "tasks to measure forgetting on, or quick, or all")
 	f.IntVar(&o.seed, "seed", 0, "seed of the order of images")
 	f.StringVar(&o.out, "out", "", "folder for the tuned model")
