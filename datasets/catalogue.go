@@ -60,7 +60,7 @@ func Catalogue() []Entry {
 // LoadOptions say which part of a task is wanted and where real data is.
 type LoadOptions struct {
 	// RealDir holds the folders of the real tasks: mnist, sign-digits, gtsrb32,
-	// cifar10, neu-det, omniglot, dtd10.
+	// cifar10, neu-det, omniglot, dtd10, and what the sets of the paper need.
 	RealDir string
 	// NTrain and NTest bound the splits: 0 means DefaultTrain and DefaultTest
 	// for catalogue tasks and everything for other sources. What a smaller bound
@@ -72,6 +72,8 @@ type LoadOptions struct {
 	// Seed draws other pictures of drawn tasks and splits and orders other
 	// sources differently.
 	Seed uint64
+	// Ensemble takes the usual ensemble of captions of a set of the paper.
+	Ensemble bool
 	// Folder holds what only folder:PATH asks for. Its Seed is ignored for Seed;
 	// its TestFraction is DefaultTestFraction when 0.
 	Folder FolderOptions
@@ -83,8 +85,8 @@ type LoadOptions struct {
 // by Load.
 const DefaultTestFraction = float64(DefaultTest) / (DefaultTrain + DefaultTest)
 
-// Load reads or draws the task of the given name: one of Catalogue, or
-// folder:PATH or just a path (see Open). Both splits come in a random order of which
+// Load reads or draws the task of the given name: one of Catalogue, paper/NAME
+// (see PaperSets), or folder:PATH or just a path (see Open). Both splits come in a random order of which
 // every beginning holds each class in proportion.
 func Load(name string, opt LoadOptions) (*Task, error) {
 	if opt.NTrain < 0 || opt.NTest < 0 {
@@ -92,6 +94,9 @@ func Load(name string, opt LoadOptions) (*Task, error) {
 	}
 	if path, ok := strings.CutPrefix(name, "folder:"); ok {
 		return loadPath(path, opt)
+	}
+	if set, ok := strings.CutPrefix(name, "paper/"); ok {
+		return loadPaper(set, opt)
 	}
 	if drawn, ok := strings.CutPrefix(name, "world/"); ok {
 		for _, t := range world.Tasks() {

@@ -121,6 +121,9 @@ func whole(path string, record int) (*os.File, int, error) {
 func readSTL10(folder string, _ FolderOptions, _ *Problems) (*Source, error) {
 	const side = 96
 	dir := holding(folder, "test_X.bin", "stl10_binary")
+	if dir == "" {
+		return nil, fmt.Errorf("%s holds no files of STL-10", displayName(folder))
+	}
 	names, err := readLines([]string{dir}, "class_names.txt")
 	if err != nil {
 		return nil, err
@@ -203,6 +206,9 @@ func readSVHN(path string, _ FolderOptions, _ *Problems) (*Source, error) {
 // readMNIST reads the idx files of MNIST and of the sets in its form.
 func readMNIST(folder string, _ FolderOptions, problems *Problems) (*Source, error) {
 	dir := mnistFolder(folder)
+	if dir == "" {
+		return nil, fmt.Errorf("%s holds no idx files of MNIST", displayName(folder))
+	}
 	var parts []pixelPart
 	for _, split := range []string{"train", "t10k"} {
 		images, labels := filepath.Join(dir, split+"-images-idx3-ubyte"), filepath.Join(dir, split+"-labels-idx1-ubyte")

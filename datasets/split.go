@@ -155,31 +155,60 @@ func SplitGroups(images Images, group func(i int) int, nTest int, seed uint64) (
 			}
 		}
 	}
-	inTest, decided := map[int]bool{}, map[int]bool{}
 	order := stratified(images, seed)
+	var random []int // groups
+	decided := map[int]bool{}
 	for _, i := range order {
-		g := group(i)
-		if decided[g] {
-			continue
+		if g := group(i); !decided[g] {
+			decided[g] = true
+			random = append(random, g)
 		}
-		decided[g] = true
+	}
+	inTest, taken := map[int]bool{}, 0
+	take := func(g int, useful func(map[int]int) bool) {
+		if inTest[g] || slices.ContainsFunc(classes[g], func(k int) bool { return groups[k] == 1 }) {
+			return
+		}
 		count := map[int]int{}
 		for _, j := range members[g] {
 			count[images.Label(j)]++
 		}
-		useful := 0.0
-		for k, n := range count {
-			useful += min(float64(n), max(wanted[k], 0))
-		}
-		spare := !slices.ContainsFunc(classes[g], func(k int) bool { return groups[k] == 1 })
-		if !spare || 2*useful <= float64(len(members[g])) {
-			continue
+		if !useful(count) {
+			return
 		}
 		inTest[g] = true
+		taken += len(members[g])
 		for k, n := range count {
 			wanted[k] -= float64(n)
 			groups[k]--
 		}
+	}
+	// First what brings its classes nearer to their proportions, then what brings
+	// the number nearer to nTest, from the classes that lack most.
+	for _, g := range random {
+		take(g, func(count map[int]int) bool {
+			useful := 0.0
+			for k, n := range count {
+				useful += min(float64(n), max(wanted[k], 0))
+			}
+			return 2*useful > float64(len(members[g]))
+		})
+	}
+	lacks := map[int]float64{}
+	for _, g := range random {
+		for _, k := range classes[g] {
+			lacks[g] += wanted[k]
+		}
+	}
+	slices.SortStableFunc(random, func(a, b int) int { return cmp.Compare(lacks[b], lacks[a]) })
+	for _, g := range random {
+		take(g, func(count map[int]int) bool {
+			lack := 0.0
+			for k := range count {
+				lack += wanted[k]
+			}
+			return lack > 0 && 2*taken+len(members[g]) <= 2*nTest
+		})
 	}
 	var trainIndices, testIndices []int
 	for _, i := range order {

@@ -60,6 +60,17 @@ type taskEntry struct {
 	Real    string   `json:"real,omitempty"` // folder below --real
 }
 
+// paperEntry is a data set of the paper, whose class names are in its files.
+type paperEntry struct {
+	Name      string   `json:"name"`
+	Title     string   `json:"title"`
+	Needs     string   `json:"needs"` // below --real
+	Template  string   `json:"template"`
+	Ensemble  []string `json:"ensemble"`
+	Retained  bool     `json:"retained"`            // for measuring forgetting only
+	Published string   `json:"published,omitempty"` // how NAME@published differs
+}
+
 func (o *datasetsListOptions) run(_ context.Context, s *streams) error {
 	var entries []taskEntry
 	for _, e := range datasets.Catalogue() {
@@ -67,8 +78,18 @@ func (o *datasetsListOptions) run(_ context.Context, s *streams) error {
 			entries = append(entries, taskEntry{e.Name, e.Group, e.Domain, e.ClassNames, e.Quick, e.Real})
 		}
 	}
+	var paper []paperEntry
+	if !o.quick {
+		for _, p := range datasets.PaperSets() {
+			paper = append(paper, paperEntry{"paper/" + p.Name, p.Title, p.Needs, p.Template, p.Ensemble, p.Retained, p.Published})
+		}
+	}
 	if o.json {
-		return s.json(map[string]any{"schema": 1, "tasks": entries})
+		v := map[string]any{"schema": 1, "tasks": entries}
+		if paper != nil {
+			v["paper"] = paper
+		}
+		return s.json(v)
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TASK\tGROUP\tDOMAIN\tCLASSES\tQUICK\tNEEDS")
@@ -81,6 +102,15 @@ func (o *datasetsListOptions) run(_ context.Context, s *streams) error {
 			needs = "--real DIR with " + e.Real + "/"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", e.Name, e.Group, e.Domain, len(e.Classes), quick, needs)
+	}
+	if paper != nil {
+		fmt.Fprintln(w, "\nDATA SET OF THE PAPER\tTITLE\tNEEDS BELOW --real DIR")
+		for _, p := range paper {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Title, p.Needs)
+			if p.Published != "" {
+				fmt.Fprintf(w, "%s@published\t%s\t\n", p.Name, p.Published)
+			}
+		}
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -121,7 +151,7 @@ type datasetsShowOptions struct {
 	perClass, cell                            int
 	nTrain, nTest, shots                      int
 	seed                                      uint64
-	json                                      bool
+	json, ensemble                            bool
 }
 
 func newDatasetsShow(s *streams) *cobra.Command {
@@ -138,6 +168,7 @@ func newDatasetsShow(s *streams) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "write a contact sheet, one row a class, to this PNG file")
 	f.StringVar(&o.real, "real", "", "folder that holds the real data sets")
+	f.BoolVar(&o.ensemble, "ensemble", false, "the usual ensemble of captions of a data set of the paper")
 	f.StringVar(&o.template, "template", "", `caption of a class of a path (default the data's own, else "`+datasets.DefaultTemplate+`")`)
 	f.StringVar(&o.onError, "on-error", string(datasets.Fail), "fail or skip: what to do about files of a path that are no pictures")
 	exifFlag(c, &o.exif)
@@ -205,7 +236,7 @@ func (o *datasetsShowOptions) run(ctx context.Context, s *streams, name string) 
 	if err := o.fill(&folder); err != nil {
 		return err
 	}
-	task, err := datasets.Load(name, datasets.LoadOptions{RealDir: o.real, NTrain: o.nTrain, NTest: o.nTest, Shots: o.shots, Seed: o.seed, Folder: folder,
+	task, err := datasets.Load(name, datasets.LoadOptions{RealDir: o.real, NTrain: o.nTrain, NTest: o.nTest, Shots: o.shots, Seed: o.seed, Ensemble: o.ensemble, Folder: folder,
 		Problems: func(p datasets.Problem) { s.warnf("%s", p) },
 	})
 	if err != nil {

@@ -31,9 +31,26 @@ func TestDatasetsListJSON(t *testing.T) {
 			Classes                   []string
 			Quick                     bool
 		}
+		Paper []struct {
+			Name, Template, Needs string
+			Ensemble              []string
+			Retained              bool
+		}
 	}
 	if err := json.Unmarshal([]byte(out), &v); err != nil {
 		t.Fatal(err)
+	}
+	tuned := 0
+	for _, p := range v.Paper {
+		if !strings.HasPrefix(p.Name, "paper/") || p.Needs == "" || !strings.Contains(p.Template, "{c}") {
+			t.Errorf("%+v", p)
+		}
+		if !p.Retained {
+			tuned++
+		}
+	}
+	if tuned != 10 || len(v.Paper) != 16 {
+		t.Errorf("%d data sets of the paper, %d tuned on", len(v.Paper), tuned)
 	}
 	quick, real := 0, 0
 	for _, task := range v.Tasks {
@@ -167,6 +184,8 @@ func TestDatasetsWrongCalls(t *testing.T) {
 		{[]string{"show"}, 2, "accepts 1 arg"},
 		{[]string{"show", "world/shap"}, 1, "did you mean world/shape?"},
 		{[]string{"show", "mnist"}, 1, "--real"},
+		{[]string{"show", "paper/dtd"}, 1, "--real"},
+		{[]string{"show", "paper/dtd@mine", "--real", "."}, 1, "no split"},
 		{[]string{"show", "world/shape", "--out", "sheet.gif"}, 2, "must end in .png"},
 		{[]string{"show", "world/shape", "--split", "valley"}, 2, "none of train, val, test"},
 		{[]string{"check", ".", "--group-pattern", "("}, 2, "--group-pattern"},

@@ -26,7 +26,7 @@ type embedFlags struct {
 	model, backend, split, templateFile, onError, real, exif string
 	templates                                                []string
 	seed                                                     uint64
-	noCache                                                  bool
+	noCache, ensemble                                        bool
 }
 
 func (o *embedFlags) add(c *cobra.Command) {
@@ -36,6 +36,7 @@ func (o *embedFlags) add(c *cobra.Command) {
 	f.StringVar(&o.backend, "backend", "", "go, xla:cpu, xla:cuda or auto (default auto)")
 	f.StringVar(&o.split, "split", "train", "train, val or test; all images of a source without splits are train")
 	f.StringArrayVar(&o.templates, "template", nil, `caption of a class; several, each with its own flag, make an ensemble (default the task's, of a folder "`+datasets.DefaultTemplate+`")`)
+	f.BoolVar(&o.ensemble, "ensemble", false, "the usual ensemble of captions of a data set of the paper")
 	f.StringVar(&o.templateFile, "templates", "", "file with one template a line")
 	f.StringVar(&o.onError, "on-error", string(datasets.Fail), "fail or skip: what to do about files that are no images")
 	exifFlag(c, &o.exif)
@@ -53,6 +54,9 @@ func (o *embedFlags) check() error {
 	}
 	if _, err := datasets.ParseOnError(o.onError); err != nil {
 		return usageError{err}
+	}
+	if o.ensemble && (o.templateFile != "" || o.templates != nil) {
+		return usagef("--ensemble and captions of one's own: give one of them")
 	}
 	if o.templateFile != "" && o.templates != nil {
 		return usagef("--template and --templates: give one of them")
@@ -123,7 +127,7 @@ func (o *embedFlags) load(ctx context.Context, s *streams, data string) (*datase
 func (o *embedFlags) loadData(ctx context.Context, s *streams, data string) (*datasets.Task, error) {
 	path, named := strings.CutPrefix(data, "folder:")
 	if _, err := os.Stat(path); err != nil && !named {
-		return datasets.Load(data, datasets.LoadOptions{RealDir: o.real, Seed: o.seed})
+		return datasets.Load(data, datasets.LoadOptions{RealDir: o.real, Seed: o.seed, Ensemble: o.ensemble})
 	}
 	asStored, err := ignoreExif(o.exif)
 	if err != nil {

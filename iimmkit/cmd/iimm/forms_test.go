@@ -127,7 +127,10 @@ func parquetOf(t *testing.T, list []labelled) []byte {
 	var out bytes.Buffer
 	w := file.NewParquetWriter(&out, root, file.WithWriteMetadata(meta))
 	for rows := range slices.Chunk(list, 4) {
-		group := w.AppendRowGroup()
+		group, err := w.AppendRowGroupChecked()
+		if err != nil {
+			t.Fatal(err)
+		}
 		var data, paths []parquet.ByteArray
 		var labels []int64
 		for _, p := range rows {
