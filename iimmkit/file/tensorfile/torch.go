@@ -81,7 +81,7 @@ func (t *Torch) parse(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("data.pkl: %w", err)
 	}
-	root, err := unpickle(pickle.data)
+	root, err := unpickle(pickle.data, torchWords)
 	if err != nil {
 		return fmt.Errorf("data.pkl: %w", err)
 	}
