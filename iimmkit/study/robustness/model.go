@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/gomlx/compute"
 
@@ -68,8 +66,7 @@ func Open(b compute.Backend, nameOrDir, base string) (Model, error) {
 	if hash != k.Hash {
 		return Model{}, fmt.Errorf("%s: method %s was used on model %s with hash %s, but %s has hash %s", nameOrDir, k.Method, k.Model, k.Hash, base, hash)
 	}
-	var run experiment.Run
-	if data, err := os.ReadFile(filepath.Join(nameOrDir, experiment.RunFile)); err == nil && json.Unmarshal(data, &run) == nil {
+	if run, err := experiment.ReadRun(nameOrDir); err == nil {
 		m.Task = run.Task
 	}
 	return m, nil
