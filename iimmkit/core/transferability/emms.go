@@ -23,18 +23,26 @@ import (
 // of sum_k lam_k Y_k = X w, projected on the simplex,
 // SSE = |X w - sum_k lam_k Y_k|^2, w not fitted again.
 func EMMS(s *Sample) (Result, error) {
-	r, err := EMMSPublished(s)
-	if err == nil {
-		d2 := float64(s.labelEmbeddings[0].Cols)
-		r.Value /= d2 * d2
+	sse, err := s.labelError()
+	if err != nil {
+		return Result{}, err
 	}
-	return r, err
+	return Result{Value: -sse / float64(s.n) / float64(s.labelEmbeddings[0].Cols)}, nil
 }
 
 // EMMSPublished is EMMS as the authors' code scales it: -(SSE/n) D2.
 func EMMSPublished(s *Sample) (Result, error) {
+	sse, err := s.labelError()
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Value: -sse / float64(s.n) * float64(s.labelEmbeddings[0].Cols)}, nil
+}
+
+// findLabelError returns SSE of EMMS.
+func (s *Sample) findLabelError() (float64, error) {
 	if len(s.labelEmbeddings) == 0 {
-		return Result{}, Missing{LabelEmbeddings}
+		return 0, Missing{LabelEmbeddings}
 	}
 	x := zScored(s.x)
 	d2, tables := s.labelEmbeddings[0].Cols, make([]blas64.General, len(s.labelEmbeddings))
@@ -50,7 +58,7 @@ func EMMSPublished(s *Sample) (Result, error) {
 	}
 	f, err := findSpectrum(s, x)
 	if err != nil {
-		return Result{}, err
+		return 0, err
 	}
 	sums := zeros(s.classes, s.d) // of z-scored images by class
 	for i, c := range s.y {
@@ -64,7 +72,7 @@ func EMMSPublished(s *Sample) (Result, error) {
 	matmul.Gemm(blas.NoTrans, blas.NoTrans, 1, x, w, 0, fit)
 	lam, err := s.mixture(tables, fit)
 	if err != nil {
-		return Result{}, err
+		return 0, err
 	}
 	clear(mean.Data)
 	for k, t := range tables {
@@ -79,7 +87,7 @@ func EMMSPublished(s *Sample) (Result, error) {
 			sse += e * e
 		}
 	}
-	return Result{Value: -sse / float64(s.n) * float64(d2)}, nil
+	return sse, nil
 }
 
 // leastSquares returns the minimum-norm w [d,D2] of X w = Y, X = U diag(s) V' of

@@ -65,7 +65,8 @@ func powerIteration(a blas64.General) float64 {
 	for i := range ones {
 		ones[i] = 1
 	}
-	v, norm := times(ones)
+	v, _ := times(ones)
+	norm := 0.0
 	for range 5 {
 		v, norm = times(v)
 		if norm == 0 {

@@ -61,8 +61,10 @@ type Sample struct {
 	source          *blas64.General  // [n,outcomes]
 	labelEmbeddings []blas64.General // [classes,dim]
 
-	axes     func() (*principalAxes, error)
-	spectrum func() (*spectrum, error)
+	// What several scores need, computed when first asked for.
+	axes       func() (*principalAxes, error)
+	spectrum   func() (*spectrum, error)
+	labelError func() (float64, error)
 }
 
 // Result is the value of a score and what its reader must know of it.
@@ -128,6 +130,7 @@ func New(in Input) (*Sample, error) {
 	}
 	s.axes = sync.OnceValues(s.findAxes)
 	s.spectrum = sync.OnceValues(s.findSpectrum)
+	s.labelError = sync.OnceValues(s.findLabelError)
 	return s, nil
 }
 
@@ -146,11 +149,6 @@ func (s *Sample) count(c int) int { return s.start[c+1] - s.start[c] }
 
 // share returns the fraction of images that class c has.
 func (s *Sample) share(c int) float64 { return float64(s.count(c)) / float64(s.n) }
-
-// class returns the rows of class c.
-func (s *Sample) class(c int) blas64.General {
-	return matrix(s.count(c), s.d, s.x.Data[s.start[c]*s.d:s.start[c+1]*s.d])
-}
 
 func (s *Sample) takeMeans() {
 	s.mean = make([]float64, s.d)
