@@ -77,30 +77,41 @@ func (p *Probe) Scores(x []float32) ([]float64, error) {
 	if err := finite("features", x, p.D); err != nil {
 		return nil, err
 	}
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
 	scores := make([]float64, n*p.Classes)
-	inBlocks(n, func(from, to int) {
-		z := make([]float64, p.D)
-		for i := from; i < to; i++ {
-			p.score(scores[i*p.Classes:(i+1)*p.Classes], x[i*p.D:(i+1)*p.D], z)
-		}
-	})
+	p.score(scores, x, all)
 	return scores, nil
 }
 
-// score writes the scores of one image to out [Classes]; z [D] is scratch.
-func (p *Probe) score(out []float64, x []float32, z []float64) {
-	for j, v := range x {
-		z[j] = (float64(v) - p.Mean[j]) / p.Scale[j]
-	}
-	for c := range out {
-		out[c] = math.Inf(-1)
-	}
-	for k, c := range p.Present {
-		s := p.Bias[k]
-		for j, w := range p.Weight[k*p.D : (k+1)*p.D] {
-			s += w * z[j]
+// score writes the scores of the images of x listed in use to their rows of out
+// [N,Classes].
+func (p *Probe) score(out []float64, x []float32, use []int) {
+	const block = 1024
+	d, c := p.D, len(p.Present)
+	z, s := make([]float64, min(block, len(use))*d), make([]float64, min(block, len(use))*c)
+	weight := blas64.General{Rows: c, Cols: d, Stride: d, Data: p.Weight}
+	for images := range slices.Chunk(use, block) {
+		n := len(images)
+		for r, i := range images {
+			copy(s[r*c:(r+1)*c], p.Bias)
+			for j, v := range x[i*d : (i+1)*d] {
+				z[r*d+j] = (float64(v) - p.Mean[j]) / p.Scale[j]
+			}
 		}
-		out[c] = s
+		matmul.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: n, Cols: d, Stride: d, Data: z}, weight, 1,
+			blas64.General{Rows: n, Cols: c, Stride: c, Data: s})
+		for r, i := range images {
+			row := out[i*p.Classes : (i+1)*p.Classes]
+			for k := range row {
+				row[k] = math.Inf(-1)
+			}
+			for k, class := range p.Present {
+				row[class] = s[r*c+k]
+			}
+		}
 	}
 }
 
