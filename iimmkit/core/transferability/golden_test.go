@@ -121,14 +121,7 @@ func TestPARCWithBrokenTiesIsThePublishedTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		// In the order of the golden set, for the artefact depends on it.
-		place := make([]int, s.n)
-		for from := range s.n {
-			for to := range s.n {
-				if slices.Equal(g.Images[from*s.d:(from+1)*s.d], s.row(to)) {
-					place[from] = to
-				}
-			}
-		}
+		place := places(t, s, g.Images)
 		var feature, exact, broken []float64
 		for i := range s.n {
 			for j := i + 1; j < s.n; j++ {

@@ -24,14 +24,7 @@ func NLEEP(s *Sample) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	total, part, q := 0.0, 0.0, 0
-	for _, v := range a.values {
-		total += v
-	}
-	for part < .8*total {
-		part += a.values[q]
-		q++
-	}
+	q := a.holding(.8)
 	k := 5 * s.classes
 	for k >= s.n {
 		k -= s.classes
@@ -42,6 +35,19 @@ func NLEEP(s *Sample) (Result, error) {
 	z := s.project(a, q)
 	m := newMixture(z, kMeans(z, k), k)
 	return s.leep(m.fit())
+}
+
+// holding returns how many of the first axes it takes to hold a share of the variance.
+func (a *principalAxes) holding(share float64) int {
+	total, part, k := 0.0, 0.0, 0
+	for _, v := range a.values {
+		total += v
+	}
+	for k < len(a.values) && part < share*total {
+		part += a.values[k]
+		k++
+	}
+	return k
 }
 
 // kMeans assigns each row of z to one of k clusters.
