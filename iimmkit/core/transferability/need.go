@@ -7,6 +7,7 @@ type Need string
 
 // The parts that some scores need beside images and labels.
 const (
+	None            Need = ""
 	Texts           Need = "caption embeddings"
 	Source          Need = "probabilities of a source model"
 	LabelEmbeddings Need = "label embeddings of language models"

@@ -216,18 +216,21 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 	in := goldenInput(golden.Mid())
 	in.Texts, in.Source, in.LabelEmbeddings = nil, nil, nil
 	s := sampleOf(t, in)
-	needs := map[string]Need{
-		"iimm": Texts, "zero_shot_error": Texts, "mean_margin": Texts, "text_separability": Texts,
-		"leep": Source, "nce": Source, "emms": LabelEmbeddings, "emms_published": LabelEmbeddings,
-	}
+	missing := 0
 	for _, score := range Scores {
 		r := score.Run(s)
-		if need, lacks := needs[score.Name]; lacks != (r.Value == nil) || lacks && !strings.Contains(r.Warning, string(need)) {
+		if lacks := score.Needs != None; lacks != (r.Value == nil) || lacks && r.Warning != "needs "+string(score.Needs) {
 			t.Errorf("%s: value %v, %q", score.Name, r.Value, r.Warning)
+		}
+		if r.Value == nil {
+			missing++
 		}
 		if r.Convention == "" || r.Seconds <= 0 && r.Value != nil {
 			t.Errorf("%s: %+v", score.Name, r)
 		}
+	}
+	if missing != 8 { // 4 of captions, 2 of a source, 2 of label embeddings
+		t.Errorf("%d scores miss something, want 8", missing)
 	}
 	if _, err := Find("h-score"); err == nil || !strings.Contains(err.Error(), "h_score, ") {
 		t.Errorf("unknown name: %v", err)

@@ -14,6 +14,8 @@ type Score struct {
 	// Convention says in a line which of the forms in use is computed. The
 	// function's comment says it in full.
 	Convention string
+	// Needs is the part of an Input that it needs beside images and labels, or "".
+	Needs Need
 	// Compute returns the value, in the units of its convention. Missing is in
 	// the chain of its error where the sample lacks a part it needs.
 	Compute func(*Sample) (Result, error)
@@ -21,33 +23,33 @@ type Score struct {
 
 // Scores are all there are, in the order they are shown in.
 var Scores = []Score{
-	{"iimm", "mean of the cosines of images with wrong captions and of pairs of images", IIMM},
-	{"zero_shot_error", "fraction of images whose most similar caption is another class's; higher: more to gain", ZeroShotError},
-	{"mean_margin", "mean cosine with the right caption less that with the best wrong one", MeanMargin},
-	{"text_separability", "mean over captions of 1 - cosine with the nearest other caption", TextSeparability},
-	{"probe_1", "accuracy of a linear probe on 1 image a class, the best of three penalties, 5 folds", Probe(1)},
-	{"probe_4", "the same on 4 images a class", Probe(4)},
-	{"probe_16", "the same on 16 images a class", Probe(16)},
-	{"probe_all", "the same on all images outside the fold", Probe(0)},
-	{"gbc_diagonal", "diagonal Gaussians, variance floor 1e-4, no PCA", GBCDiagonal},
-	{"gbc_spherical", "spherical Gaussians, variance floor 1e-4, no PCA", GBCSpherical},
-	{"sfda", "shrinkage exp(-5 lmax) by five power iterations, second softmax in the first stage only", SFDA},
-	{"ncti_seli", "64 principal axes; nuclear norm on the discriminant axes; to be scaled over models", NCTISeli},
-	{"ncti_ncc", "64 principal axes; mean posterior of the own class", NCTINcc},
-	{"ncti_vc", "64 principal axes; log of the classes' nuclear norms; lower is better", NCTIVc},
-	{"transrate", "coding rate with eps 1e-4, centred, unweighted over classes, nats", TransRate},
-	{"h_score", "pseudo-inverse of the covariance, classes weigh by their images, ddof 1", HScore},
-	{"h_score_regularized", "Ledoit-Wolf covariance (ddof 0), between-class covariance with ddof 1", HScoreRegularized},
-	{"logme", "fixed point, at most 11 rounds, tolerance 1e-3, no centring", LogME},
-	{"logme_icml", "as the ICML code: tolerance 1e-2, all d singular values", LogMEICML},
-	{"leep", "with the logarithm, nats; source probabilities as given", LEEP},
-	{"nce", "argmax of the source probabilities, nats", NCE},
-	{"nleep", "PCA to 80 % of the variance, 5 diagonal Gaussians a class, k-means start with fixed seed", NLEEP},
-	{"parc", "Spearman x 100 over all pairs, z-scored images, label distances tied exactly, no PCA", PARC},
-	{"knn_cv", "leave-one-out, k = 1, Euclidean, percent; ties share", KNN},
-	{"emms", "one step, minus the mean squared error of the z-scored label embeddings", EMMS},
-	{"emms_published", "as the authors' code scales it: emms times the squared width of the label embeddings", EMMSPublished},
-	{"energy", "mean log-sum-exp over the columns of the images as they are", Energy},
+	{"iimm", "mean of the cosines of images with wrong captions and of pairs of images", Texts, IIMM},
+	{"zero_shot_error", "fraction of images whose most similar caption is another class's; higher: more to gain", Texts, ZeroShotError},
+	{"mean_margin", "mean cosine with the right caption less that with the best wrong one", Texts, MeanMargin},
+	{"text_separability", "mean over captions of 1 - cosine with the nearest other caption", Texts, TextSeparability},
+	{"probe_1", "accuracy of a linear probe on 1 image a class, the best of three penalties, 5 folds", None, Probe(1)},
+	{"probe_4", "accuracy of a linear probe on 4 images a class, the best of three penalties, 5 folds", None, Probe(4)},
+	{"probe_16", "accuracy of a linear probe on 16 images a class, the best of three penalties, 5 folds", None, Probe(16)},
+	{"probe_all", "accuracy of a linear probe on all images outside the fold, the best of three penalties, 5 folds", None, Probe(0)},
+	{"gbc_diagonal", "diagonal Gaussians, variance floor 1e-4, no PCA", None, GBCDiagonal},
+	{"gbc_spherical", "spherical Gaussians, variance floor 1e-4, no PCA", None, GBCSpherical},
+	{"sfda", "shrinkage exp(-5 lmax) by five power iterations, second softmax in the first stage only", None, SFDA},
+	{"ncti_seli", "64 principal axes; nuclear norm on the discriminant axes; to be scaled over models", None, NCTISeli},
+	{"ncti_ncc", "64 principal axes; mean posterior of the own class", None, NCTINcc},
+	{"ncti_vc", "64 principal axes; log of the classes' nuclear norms; lower is better", None, NCTIVc},
+	{"transrate", "coding rate with eps 1e-4, centred, unweighted over classes, nats", None, TransRate},
+	{"h_score", "pseudo-inverse of the covariance, classes weigh by their images, ddof 1", None, HScore},
+	{"h_score_regularized", "Ledoit-Wolf covariance (ddof 0), between-class covariance with ddof 1", None, HScoreRegularized},
+	{"logme", "fixed point, at most 11 rounds, tolerance 1e-3, no centring", None, LogME},
+	{"logme_icml", "as the ICML code: tolerance 1e-2, all d singular values", None, LogMEICML},
+	{"leep", "with the logarithm, nats; source probabilities as given", Source, LEEP},
+	{"nce", "argmax of the source probabilities, nats", Source, NCE},
+	{"nleep", "PCA to 80 % of the variance, 5 diagonal Gaussians a class, k-means start with fixed seed", None, NLEEP},
+	{"parc", "Spearman x 100 over all pairs, z-scored images, label distances tied exactly, no PCA", None, PARC},
+	{"knn_cv", "leave-one-out, k = 1, Euclidean, percent; ties share", None, KNN},
+	{"emms", "one step, minus the mean squared error of the z-scored label embeddings", LabelEmbeddings, EMMS},
+	{"emms_published", "as the authors' code scales it: emms times the squared width of the label embeddings", LabelEmbeddings, EMMSPublished},
+	{"energy", "mean log-sum-exp over the columns of the images as they are", None, Energy},
 }
 
 // Find returns the score of a name.
