@@ -200,8 +200,14 @@ func Texts(path string) Option { return func(o *options) { o.texts = path } }
 //   - a folder of .npy files, images labels texts or the published
 //     *_im_features *_labels *_text_features, or the common start of such
 //     names; memory mapped.
-//   - .csv: the published pair. N rows of d numbers and the label, no header;
-//     the captions, C rows, in the file Texts names, else in NAME.texts.csv.
+//   - .pt, .pth: a dict of tensors that torch.save wrote, named as in
+//     safetensors; or images.pt, labels.pt and texts.pt in a folder, a tensor
+//     each; memory mapped. No code in them is run.
+//   - .csv: a pair of tables. N rows of d numbers and the label, the captions,
+//     C rows, in the file Texts names, else in NAME.texts.csv. Without a header
+//     the label is last (the published form); a header names it label and may
+//     name id, and with captions label, class_name and prompt.
+//   - further formats that a package linked for it registers; see Register.
 //
 // Half precision is widened, other precisions are kept. Sizes must fit
 // together; what else can be wrong with a set is Check's to find.

@@ -10,11 +10,12 @@ import (
 
 // ReadTable reads one matrix that goes with a set, such as probabilities of a
 // source model: an .npy array of floating-point numbers [rows, cols], or a .csv
-// file of numbers without a header.
+// file of numbers.
 func ReadTable(path string) (Matrix, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".csv":
-		return parseCSVFile(path)
+		s, err := parseCSVFile(path)
+		return s.Matrix, err
 	case ".npy":
 		t, err := tensorfile.ReadNPY(path)
 		if err != nil {
