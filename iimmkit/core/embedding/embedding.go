@@ -249,11 +249,13 @@ func open(path string, o options) (*Set, error) {
 		return readSafetensors(path)
 	case ".npz":
 		return readNPZ(path)
+	case ".pt", ".pth":
+		return readTorch(path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return nil, formatError{fmt.Sprintf("%s: embeddings are read from .safetensors, .npz, .csv or a folder of .npy files", path)}
+	return nil, formatError{fmt.Sprintf("%s: embeddings are read from .safetensors, .npz, .pt, .csv or a folder of .npy files", path)}
 }
 
 // Write writes a set whole or not at all, in the format the name of path says:

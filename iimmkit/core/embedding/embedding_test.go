@@ -299,7 +299,7 @@ func TestOpenRefusesWithOneClearLine(t *testing.T) {
 	}{
 		"missing":           {filepath.Join(dir, "absent.npz"), "", "no such file", false},
 		"missing csv":       {filepath.Join(dir, "absent.csv"), "", "no such file", false},
-		"extension":         {file("set.txt", []byte("x")), "", ".safetensors, .npz, .csv or a folder", true},
+		"extension":         {file("set.txt", []byte("x")), "", ".safetensors, .npz, .pt, .csv or a folder", true},
 		"texts with npz":    {file("t.npz", []byte("x")), txt, "holds its captions itself", true},
 		"csv alone":         {file("alone.csv", []byte("1,0,0\n")), "", "--texts", true},
 		"text as npz":       {file("text.npz", []byte("1,0,0\n0,1,1\n")), "", "not an npz file", false},
