@@ -53,7 +53,7 @@ The scores are:
 	}
 	f := c.Flags()
 	f.StringSliceVar(&o.metrics, "metric", []string{"all"}, "names of scores, or all")
-	f.StringVar(&o.texts, "texts", "", "CSV file of the captions, for a SET in CSV (default NAME.texts.csv beside NAME.csv)")
+	f.StringVar(&o.texts, "texts", "", "file of the captions, for a SET that is a table (default NAME.texts.csv beside NAME.csv)")
 	f.StringVar(&o.source, "source", "", "file of source probabilities [images, outcomes], for leep and nce")
 	f.StringSliceVar(&o.labelEmbeddings, "label-embeddings", nil, "files of label embeddings [classes, width], for emms")
 	f.BoolVar(&o.normalize, "normalize", false, "divide every row by its norm first")

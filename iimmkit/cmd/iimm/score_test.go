@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -60,6 +61,51 @@ func scoreTables(t *testing.T) (source string, labels []string) {
 	return write("p.npy", golden.N, 5, p), labels
 }
 
+// csvWithHeader writes a golden set as pandas would, to the last digit.
+func csvWithHeader(t *testing.T, g golden.Set) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mid.csv")
+	write := func(path, last string, x []float64, labels []int) {
+		var b strings.Builder
+		for j := range golden.D {
+			fmt.Fprintf(&b, "f%d,", j)
+		}
+		fmt.Fprintln(&b, last)
+		for i, y := range labels {
+			for _, v := range x[i*golden.D : (i+1)*golden.D] {
+				fmt.Fprintf(&b, "%.17g,", v)
+			}
+			fmt.Fprintln(&b, y)
+		}
+		if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(path, "label", g.Images, g.Labels)
+	write(strings.TrimSuffix(path, ".csv")+".texts.csv", "class", golden.Texts(), []int{0, 1, 2, 3, 4, 5})
+	return path
+}
+
+// trio writes a golden set as the published {data}_{model} arrays.
+func trio(t *testing.T, g golden.Set) string {
+	t.Helper()
+	start := filepath.Join(t.TempDir(), "waves_sines")
+	y := make([]int64, golden.N)
+	for i, v := range g.Labels {
+		y[i] = int64(v)
+	}
+	for suffix, x := range map[string]tensorfile.Tensor{
+		"im_features":   tensorfile.FromFloat64("", []int{golden.N, golden.D}, g.Images),
+		"labels":        tensorfile.FromInt64("", []int{golden.N}, y),
+		"text_features": tensorfile.FromFloat64("", []int{golden.C, golden.D}, golden.Texts()),
+	} {
+		if err := tensorfile.WriteNPY(start+"_"+suffix+".npy", x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return start
+}
+
 type scoredJSON struct {
 	Schema, N, D, Classes int
 	Scores                map[string]struct {
@@ -81,14 +127,16 @@ var goldenScores = map[string]float64{
 	"parc": 54.222889780933556, "knn_cv": 26.666666666666668, "zero_shot_error": 5.0 / 120, "emms": -.06334230974245635, "energy": 4.386482533527869,
 }
 
-func TestScoreJSONOfAGoldenSet(t *testing.T) {
+func TestScoreJSONOfAGoldenSetInEveryFormat(t *testing.T) {
 	source, labels := scoreTables(t)
-	for _, ext := range []string{".npz", ".safetensors"} {
-		path := writeGolden(t, golden.Mid(), ext, nil)
+	for _, path := range []string{
+		writeGolden(t, golden.Mid(), ".npz", nil), writeGolden(t, golden.Mid(), ".safetensors", nil),
+		"../../core/embedding/testdata/torch/mid.pt", "../../core/embedding/parquet/testdata/mid.parquet", csvWithHeader(t, golden.Mid()), trio(t, golden.Mid()),
+	} {
 		code, out, errs := iimmScore(path, "--json", "--metric", "all", "--source", source, "--label-embeddings", strings.Join(labels, ","))
 		var got scoredJSON
 		if err := json.Unmarshal([]byte(out), &got); code != 0 || err != nil {
-			t.Fatalf("exit %d, %v, %s", code, err, errs)
+			t.Fatalf("%s: exit %d, %v, %s", path, code, err, errs)
 		}
 		if got.Schema != 1 || got.N != golden.N || got.D != golden.D || got.Classes != golden.C || got.Findings == nil {
 			t.Errorf("%+v", got)
@@ -96,7 +144,7 @@ func TestScoreJSONOfAGoldenSet(t *testing.T) {
 		for name, want := range goldenScores {
 			s := got.Scores[name]
 			if s.Value == nil || math.Abs(*s.Value-want) > 1e-9*math.Abs(want) {
-				t.Errorf("%s: %v, want %v", name, s.Value, want)
+				t.Errorf("%s of %s: %v, want %v", name, path, s.Value, want)
 			}
 			if s.Seconds == nil || s.Bytes == nil || s.Convention == "" {
 				t.Errorf("%s: %+v", name, s)

@@ -22,21 +22,33 @@ import (
 // maxLine bounds a line of a CSV file; a width of a million needs less.
 const maxLine = 32 << 20
 
-// textsPath is where the captions of an image CSV are when nothing is said.
+// textsPath is where the captions of a table of images are when nothing is said.
 func textsPath(images string) string {
-	return strings.TrimSuffix(images, filepath.Ext(images)) + ".texts.csv"
+	ext := filepath.Ext(images)
+	return strings.TrimSuffix(images, ext) + ".texts" + ext
+}
+
+// captionsOf returns the file of captions: that which was named, else the one
+// beside the images if it is there.
+func captionsOf(path, texts string) (string, error) {
+	if texts != "" {
+		return texts, nil
+	}
+	texts = textsPath(path)
+	if _, err := os.Stat(texts); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(path); err != nil {
+			return "", err
+		}
+		return "", formatError{fmt.Sprintf("%s: captions come in a file of their own: name it with --texts (there is no %s)", path, texts)}
+	}
+	return texts, nil
 }
 
 // readCSV reads the published pair of files.
 func readCSV(path, texts string) (*Set, error) {
-	if texts == "" {
-		texts = textsPath(path)
-		if _, err := os.Stat(texts); errors.Is(err, fs.ErrNotExist) {
-			if _, err := os.Stat(path); err != nil {
-				return nil, err
-			}
-			return nil, formatError{fmt.Sprintf("%s: captions come in a CSV of their own: name it with --texts (there is no %s)", path, texts)}
-		}
+	texts, err := captionsOf(path, texts)
+	if err != nil {
+		return nil, err
 	}
 	images, err := parseCSVFile(path)
 	if err != nil {
@@ -59,64 +71,36 @@ func readCSV(path, texts string) (*Set, error) {
 		copy(images.F64[i*d:], row[:d])
 	}
 	s.Images = Float64(images.Rows, d, images.F64[:images.Rows*d])
-	if err := s.readCaptions(texts); err != nil {
+	return s, s.readCaptions(texts)
+}
+
+// readCaptionsCSV reads captions of width d, whose classes are named by a header
+// or in a further column.
+func readCaptionsCSV(path string, d int) (*Captions, error) {
+	m, err := parseCSVFile(path)
+	if err != nil {
 		return nil, err
 	}
-	if s.Texts.Cols != d {
-		return nil, fmt.Errorf("%s: rows of %d numbers, want the %d of %s", texts, s.Texts.Cols, d, path)
+	c := &Captions{Texts: m.Matrix, ClassNames: oneEach(m.classNames, m.Rows), Prompts: oneEach(m.prompts, m.Rows)}
+	if !m.labelled && (m.headed || m.Cols != d+1) {
+		return c, nil
 	}
-	return s, nil
-}
-
-// readCaptions reads the captions of a set whose images are known, and their
-// names where the file has a header that tells.
-func (s *Set) readCaptions(path string) error {
-	captions, err := parseCSVFile(path)
-	if err != nil {
-		return err
+	if m.Cols < 2 {
+		return nil, fmt.Errorf("%s: one column; a caption is its numbers and its class", path)
 	}
-	s.Texts = captions.Matrix
-	s.ClassNames, s.Prompts = oneEach(captions.classNames, captions.Rows), oneEach(captions.prompts, captions.Rows)
-	if captions.labelled || !captions.headed && captions.Cols == s.Images.Cols+1 {
-		order, err := s.Texts.takeClasses()
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+	classes := make([]int, m.Rows)
+	c.Texts = Float64(m.Rows, m.Cols-1, make([]float64, 0, m.Rows*(m.Cols-1)))
+	for i := range classes {
+		row := m.F64[i*m.Cols : (i+1)*m.Cols]
+		if classes[i], err = wholeLabel(row[m.Cols-1]); err != nil {
+			return nil, fmt.Errorf("%s: row %d: %w", path, i, err)
 		}
-		for _, names := range []*[]string{&s.ClassNames, &s.Prompts} {
-			sorted := slices.Clone(*names)
-			for c, name := range *names {
-				sorted[order[c]] = name
-			}
-			*names = sorted
-		}
+		c.Texts.F64 = append(c.Texts.F64, row[:m.Cols-1]...)
 	}
-	return nil
-}
-
-// takeClasses puts captions whose last column is their class in class order,
-// without that column, and returns the class of each row.
-func (m *Matrix) takeClasses() (order []int, err error) {
-	d := m.Cols - 1
-	if d < 1 {
-		return nil, errors.New("one column; a caption is its numbers and its class")
+	if err := c.InOrder(classes); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	out := Float64(m.Rows, d, make([]float64, m.Rows*d))
-	seen := make([]bool, m.Rows)
-	for c := range m.Rows {
-		row := m.F64[c*m.Cols : (c+1)*m.Cols]
-		y, err := wholeLabel(row[d])
-		if err != nil {
-			return nil, fmt.Errorf("row %d: %w", c, err)
-		}
-		if y < 0 || y >= m.Rows || seen[y] {
-			return nil, fmt.Errorf("row %d: the last column, its class, is %d; %d captions are of the classes 0..%d, each once", c, y, m.Rows, m.Rows-1)
-		}
-		seen[y] = true
-		order = append(order, y)
-		copy(out.F64[y*d:], row[:d])
-	}
-	*m = out
-	return order, nil
+	return c, nil
 }
 
 func wholeLabel(v float64) (int, error) {

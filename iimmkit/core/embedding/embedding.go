@@ -188,7 +188,8 @@ type Option func(*options)
 
 type options struct{ texts string }
 
-// Texts names the caption file of the published CSV pair.
+// Texts names the caption file of a set whose images are a table: .csv, .npy or
+// of a registered format.
 func Texts(path string) Option { return func(o *options) { o.texts = path } }
 
 // Open reads a set by the name of path:
@@ -232,8 +233,11 @@ func open(path string, o options) (*Set, error) {
 	if ext == ".csv" {
 		return readCSV(path, o.texts)
 	}
+	if f, registered := formats[ext]; registered {
+		return readTables(path, o.texts, f)
+	}
 	if o.texts != "" {
-		return nil, formatError{fmt.Sprintf("%s holds its captions itself: a file of captions goes with .csv only", path)}
+		return nil, formatError{fmt.Sprintf("%s holds its captions itself: a file of captions goes with a table of images, such as .csv", path)}
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -255,7 +259,7 @@ func open(path string, o options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, formatError{fmt.Sprintf("%s: embeddings are read from .safetensors, .npz, .pt, .csv or a folder of .npy files", path)}
+	return nil, formatError{fmt.Sprintf("%s: embeddings are read from %s or a folder of .npy files", path, readable())}
 }
 
 // Write writes a set whole or not at all, in the format the name of path says:
