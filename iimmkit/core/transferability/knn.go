@@ -51,7 +51,7 @@ func (s *Sample) pairBlocks(x blas64.General, f func(first, second int, product 
 		rows := min(block, x.Rows-from)
 		return matrix(rows, x.Cols, x.Data[from*x.Cols:(from+rows)*x.Cols])
 	}
-	buffer := make([]float64, block*block)
+	buffer := make([]float64, min(block, x.Rows)*min(block, x.Rows))
 	for first := 0; first < x.Rows; first += block {
 		for second := first; second < x.Rows; second += block {
 			a, b := part(first), part(second)

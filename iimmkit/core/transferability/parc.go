@@ -3,9 +3,7 @@ package transferability
 import (
 	"errors"
 	"math"
-	"runtime"
 	"slices"
-	"sync"
 
 	"gonum.org/v1/gonum/blas/blas64"
 )
@@ -20,19 +18,57 @@ import (
 // exactly: computed as 1 - correlation of one-hot rows in floating point, as
 // some code does, ties break and the value is up to 4 off.
 //
-// It holds all n(n-1)/2 distances.
+// Up to some 2,900 images all distances are sorted. Beyond, those of different
+// classes are counted between the sorted ones of same classes, which is faster
+// and needs less memory; ties among distances of different classes alone are
+// then left out of the variance of the ranks, but only where that moves the value
+// by less than 1e-10 of it: else all are sorted.
 func PARC(s *Sample) (Result, error) {
-	n := float64(s.n)
-	if err := s.affordable(n*n*float64(s.d)/2, n*n/2+n*float64(s.d)); err != nil {
+	n, same := float64(s.n), 0.0
+	if err := s.affordable(n*n*float64(s.d)/2, n*float64(s.d)); err != nil {
+		return Result{}, err
+	}
+	for c := range s.classes {
+		same += float64(s.count(c)) * float64(s.count(c)-1) / 2
+	}
+	if err := s.affordable(0, 5*same); err != nil {
 		return Result{}, err
 	}
 	x, err := s.correlationRows()
 	if err != nil {
 		return Result{}, err
 	}
-	// Pairs i < j in the order (0,1), (0,2), ..., (1,2), ...
-	all := make([]float64, s.n*(s.n-1)/2)
+	const sorted = 1 << 22
+	if n*(n-1)/2 > sorted {
+		value, reliable, err := s.countedParc(x)
+		if reliable || err != nil {
+			return Result{Value: 100 * value}, err
+		}
+	}
+	if err := s.affordable(0, n*n/2); err != nil {
+		return Result{}, err
+	}
+	value, err := s.sortedParc(x)
+	return Result{Value: 100 * value}, err
+}
+
+// sortedParc is PARC/100 of correlation rows x by sorting the distances of all pairs.
+func (s *Sample) sortedParc(x blas64.General) (float64, error) {
+	all := make([]float64, 0, s.n*(s.n-1)/2)
 	var same []float64
+	s.eachPair(x, func(i int, distance float64, equal bool) {
+		all = append(all, distance)
+		if equal {
+			same = append(same, distance)
+		}
+	})
+	sortInParallel(all)
+	sortInParallel(same)
+	return spearmanOfGroups(all, same)
+}
+
+// eachPair calls f with the distance of each pair of images, in a fixed order.
+func (s *Sample) eachPair(x blas64.General, f func(i int, distance float64, sameClass bool)) {
 	s.pairBlocks(x, func(first, second int, product blas64.General) {
 		for a := range product.Rows {
 			i := first + a
@@ -40,19 +76,11 @@ func PARC(s *Sample) (Result, error) {
 			if from >= product.Cols {
 				continue
 			}
-			to := all[i*(2*s.n-i-1)/2+second+from-i-1:]
 			for b, p := range product.Data[a*product.Stride+from : a*product.Stride+product.Cols] {
-				to[b] = 1 - p
-				if s.y[second+from+b] == s.y[i] {
-					same = append(same, 1-p)
-				}
+				f(i, 1-p, s.y[second+from+b] == s.y[i])
 			}
 		}
 	})
-	sortInParallel(all)
-	sortInParallel(same)
-	value, err := spearmanOfGroups(all, same)
-	return Result{Value: 100 * value}, err
 }
 
 // correlationRows returns the z-scored images with rows centred and of unit
@@ -94,77 +122,35 @@ func (s *Sample) correlationRows() (blas64.General, error) {
 	return x, nil
 }
 
-// spearmanOfGroups is Spearman's correlation of the values all with an indicator
-// that is 0 for the values same, which are among them, and 1 for the others.
-// Both are sorted.
-func spearmanOfGroups(all, same []float64) (float64, error) {
-	m, k := float64(len(all)), float64(len(same))
-	if k == 0 || k == m {
-		return 0, errors.New("no two pairs of images differ in whether their classes are the same")
-	}
-	// rankSum is of same, doubled so that average ranks are whole numbers.
-	rankSum, ties := 0.0, 0.0
-	at := 0
-	for from := 0; from < len(all); {
-		to := from + 1
-		for to < len(all) && all[to] == all[from] {
-			to++
-		}
-		for at < len(same) && same[at] == all[from] {
-			rankSum += float64(from + 1 + to)
-			at++
-		}
-		if t := float64(to - from); t > 1 {
-			ties += t*t*t - t
-		}
-		from = to
-	}
-	variance := (m*m-1)/12 - ties/(12*m)
-	if variance <= 0 {
-		return 0, errors.New("all pairs of images are equally far apart")
-	}
-	// An indicator's correlation: the difference of the groups' mean ranks.
-	meanSame := rankSum / 2 / k
-	meanOther := (m*(m+1)/2 - rankSum/2) / (m - k)
-	return (meanOther - meanSame) * math.Sqrt(k/m*(1-k/m)) / math.Sqrt(variance), nil
-}
-
-// sortInParallel is slices.Sort on all processors: parts are split off about a
-// pivot while there are more than fit a processor's cache.
-func sortInParallel(x []float64) {
-	var wg sync.WaitGroup
-	free := make(chan struct{}, runtime.GOMAXPROCS(0))
-	var split func(x []float64)
-	split = func(x []float64) {
-		for len(x) > 1<<16 {
-			pivot := middle(middle(x[0], x[len(x)/4], x[len(x)/2]), x[len(x)*3/4], x[len(x)-1])
-			i, j := 0, len(x)-1
-			for i <= j {
-				for x[i] < pivot {
-					i++
-				}
-				for x[j] > pivot {
-					j--
-				}
-				if i <= j {
-					x[i], x[j] = x[j], x[i]
-					i++
-					j--
+// countedParc is PARC/100 without sorting the distances of different classes. It
+// is not reliable where some of them may be equal too often.
+func (s *Sample) countedParc(x blas64.General) (value float64, reliable bool, err error) {
+	var same []float64
+	for c := range s.classes {
+		rows := matrix(s.count(c), s.d, x.Data[s.start[c]*s.d:s.start[c+1]*s.d])
+		s.pairBlocks(rows, func(first, second int, product blas64.General) {
+			for a := range product.Rows {
+				for b, p := range product.Data[a*product.Stride:][:product.Cols] {
+					if second+b > first+a {
+						same = append(same, 1-p)
+					}
 				}
 			}
-			right := x[i:]
-			x = x[:j+1]
-			select {
-			case free <- struct{}{}:
-				wg.Go(func() { split(right); <-free })
-			default:
-				split(right)
-			}
-		}
-		slices.Sort(x)
+		})
 	}
-	split(x)
-	wg.Wait()
+	sortInParallel(same)
+	among := newTally(same)
+	// How often a value occurs is at most the count of its hash.
+	const hashes = 1 << 20
+	often := make([]uint32, hashes)
+	s.eachPair(x, func(_ int, distance float64, sameClass bool) {
+		if !sameClass {
+			among.add(distance)
+			often[math.Float64bits(distance)*0x9e3779b97f4a7c15>>44]++
+		}
+	})
+	pairs := float64(s.n) * float64(s.n-1) / 2
+	most := float64(slices.Max(often))
+	value, err = among.spearman(pairs)
+	return value, most*most < 1e-10*pairs*pairs, err
 }
-
-func middle(a, b, c float64) float64 { return max(min(a, b), min(max(a, b), c)) }

@@ -184,6 +184,72 @@ func TestSpearmanOfGroupsIsSpearman(t *testing.T) {
 	}
 }
 
+func TestCountingIsSorting(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 11))
+	// As many classes as make groups of one pair, of many, and of equal values.
+	for range 30 {
+		var all, same []float64
+		step := []float64{1e-9, .1, 1}[rng.IntN(3)]
+		var others []float64
+		for range 20 + rng.IntN(200) {
+			v := 1 + step*float64(rng.IntN(50))
+			if rng.IntN(4) == 0 {
+				same = append(same, v)
+			} else {
+				others = append(others, v)
+			}
+			all = append(all, v)
+		}
+		slices.Sort(all)
+		slices.Sort(same)
+		p := newTally(same)
+		// Ties of others alone are not seen: make none.
+		seen := map[float64]bool{}
+		kept := slices.Clone(same)
+		for _, v := range others {
+			if slices.Contains(same, v) || !seen[v] {
+				seen[v] = true
+				p.add(v)
+				kept = append(kept, v)
+			}
+		}
+		slices.Sort(kept)
+		want, err := spearmanOfGroups(kept, same)
+		got, err2 := p.spearman(float64(len(kept)))
+		if err != nil || err2 != nil || math.Abs(got-want) > 1e-13 {
+			t.Errorf("%v %v, sorted %v %v", got, err2, want, err)
+		}
+	}
+	for name, in := range map[string]Input{"mid": goldenInput(golden.Mid()), "few": few(), "drawn": drawnInput(700, 16, 7)} {
+		s := sampleOf(t, in)
+		x, err := s.correlationRows()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := s.sortedParc(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := s.countedParc(x); err != nil || math.Abs(got-want) > 1e-12 {
+			t.Errorf("%s: %.17g %v, sorted %.17g", name, got, err, want)
+		}
+	}
+	// Twins by the hundred: not to be relied on, and known to be.
+	in := Input{D: 3, Classes: 2}
+	for i := range 200 {
+		in.Labels = append(in.Labels, i%2)
+		in.Images = append(in.Images, float64(i%2), float64(i%2*2), float64(i%4))
+	}
+	s := sampleOf(t, in)
+	x, err := s.correlationRows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, reliable, err := s.countedParc(x); reliable || err != nil {
+		t.Errorf("ties of many pairs pass for none: %v", err)
+	}
+}
+
 func TestSortInParallelSorts(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 7))
 	for name, value := range map[string]func(i int) float64{
