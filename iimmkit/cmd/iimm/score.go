@@ -41,9 +41,12 @@ model gives its own classes for each image, in the order of the images
 per class (--label-embeddings). Both are .npy or .csv files.
 
 The scores are:
-` + listScores(),
+` + listScores(transferability.Scores) + `
+and, by their names or as probes, for they cost more than all others together:
+` + listScores(transferability.Probes),
 		Example: `  iimm score steel.safetensors
   iimm score steel.safetensors --metric logme,h_score_regularized --json
+  iimm score steel.safetensors --metric all,probes
   iimm score steel.safetensors --metric leep --source resnet-probabilities.npy`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -52,7 +55,7 @@ The scores are:
 		},
 	}
 	f := c.Flags()
-	f.StringSliceVar(&o.metrics, "metric", []string{"all"}, "names of scores, or all")
+	f.StringSliceVar(&o.metrics, "metric", []string{"all"}, "names of scores, all, probes")
 	f.StringVar(&o.texts, "texts", "", "file of the captions, for a SET that is a table (default NAME.texts.csv beside NAME.csv)")
 	f.StringVar(&o.source, "source", "", "file of source probabilities [images, outcomes], for leep and nce")
 	f.StringSliceVar(&o.labelEmbeddings, "label-embeddings", nil, "files of label embeddings [classes, width], for emms")
@@ -63,10 +66,10 @@ The scores are:
 }
 
 // listScores is a line for each score, for the help.
-func listScores() string {
+func listScores(scores []transferability.Score) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, score := range transferability.Scores {
+	for _, score := range scores {
 		fmt.Fprintf(w, "  %s\t%s\n", score.Name, score.Convention)
 	}
 	w.Flush()
@@ -147,13 +150,17 @@ func (o *scoreOptions) run(ctx context.Context, s *streams) error {
 	return out.print(s, chosen)
 }
 
-// choose returns the scores that are asked for by name, or all.
+// choose returns the scores that are asked for, one by one or as a group.
 func (o *scoreOptions) choose() ([]transferability.Score, error) {
 	var chosen []transferability.Score
 	seen := map[string]bool{}
 	for _, name := range o.metrics {
 		add := transferability.Scores
-		if name != "all" {
+		switch name {
+		case "all":
+		case "probes":
+			add = transferability.Probes
+		default:
 			score, err := transferability.Find(name)
 			if err != nil {
 				return nil, usagef("--metric: %w", err)

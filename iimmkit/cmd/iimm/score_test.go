@@ -106,6 +106,8 @@ func trio(t *testing.T, g golden.Set) string {
 	return start
 }
 
+func firstOf(source string, _ []string) string { return source }
+
 type scoredJSON struct {
 	Schema, N, D, Classes int
 	Scores                map[string]struct {
@@ -178,6 +180,11 @@ func TestScoreChoosesByName(t *testing.T) {
 	}
 	if strings.Index(out, "logme") > strings.Index(out, "gbc_diagonal") {
 		t.Errorf("not in the order asked for:\n%s", out)
+	}
+	code, out, errs = iimmScore(path, "--metric", "nce,probes", "--source", firstOf(scoreTables(t)), "--json")
+	var got scoredJSON
+	if err := json.Unmarshal([]byte(out), &got); code != 0 || err != nil || len(got.Scores) != 5 || got.Scores["probe_all"].Value == nil {
+		t.Errorf("exit %d, %v, %s\n%s", code, err, errs, out)
 	}
 	code, _, errs = iimmScore(path, "--metric", "h_score_regularized")
 	if code != 0 || !strings.Contains(errs, "warning: h_score_regularized: the Ledoit-Wolf shrinkage is 1") {

@@ -31,7 +31,7 @@ func values(t *testing.T, s *Sample, names []string) map[string]float64 {
 
 func allNames() []string {
 	var names []string
-	for _, s := range Scores {
+	for _, s := range slices.Concat(Scores, Probes) {
 		names = append(names, s.Name)
 	}
 	return names
