@@ -125,6 +125,7 @@ type mixture struct {
 	q, k  int
 	both  blas64.General // [n,2q]: squares of z, z
 	share blas64.General // [n,k], how far each row belongs to each component
+	some  int            // how many of them are not 0
 	// Of each component: density = exp(constant + squares.slope[:q] + z.slope[q:]).
 	constant []float64
 	slope    blas64.General // [k,2q]
@@ -134,12 +135,15 @@ const (
 	varianceFloor = 1e-6
 	mixtureRounds = 100
 	mixtureChange = 1e-3
+	// A component that a row is e^-70 less likely to be of than of its likeliest
+	// is left out: in many dimensions that is most of them.
+	leastShare = -70
 )
 
 // newMixture starts with each row belonging to its cluster, as k-means left it.
 func newMixture(z blas64.General, cluster []int, k int) *mixture {
 	n, q := z.Rows, z.Cols
-	m := &mixture{q: q, k: k, both: zeros(n, 2*q), share: zeros(n, k), constant: make([]float64, k), slope: zeros(k, 2*q)}
+	m := &mixture{q: q, k: k, some: n, both: zeros(n, 2*q), share: zeros(n, k), constant: make([]float64, k), slope: zeros(k, 2*q)}
 	for i := range n {
 		m.share.Data[i*k+cluster[i]] = 1
 		for j, v := range z.Data[i*q : (i+1)*q] {
@@ -171,7 +175,21 @@ func (m *mixture) fit() blas64.General {
 func (m *mixture) maximise() {
 	n, q, k := m.both.Rows, m.q, m.k
 	moments := zeros(k, 2*q)
-	matmul.Gemm(blas.Trans, blas.NoTrans, 1, m.share, m.both, 0, moments)
+	if sparse := 16; m.some < n*k/sparse {
+		for i := range n {
+			row := m.both.Data[i*2*q : (i+1)*2*q]
+			for c, v := range m.share.Data[i*k : (i+1)*k] {
+				if v > 0 {
+					to := moments.Data[c*2*q : (c+1)*2*q]
+					for j, x := range row {
+						to[j] += v * x
+					}
+				}
+			}
+		}
+	} else {
+		matmul.Gemm(blas.Trans, blas.NoTrans, 1, m.share, m.both, 0, moments)
+	}
 	total := make([]float64, k)
 	for i := range n {
 		for c, v := range m.share.Data[i*k : (i+1)*k] {
@@ -203,13 +221,18 @@ func (m *mixture) expect() float64 {
 	}
 	matmul.Gemm(blas.NoTrans, blas.Trans, 1, m.both, m.slope, 1, m.share)
 	sum := 0.0
+	m.some = 0
 	for i := range n {
 		row := m.share.Data[i*k : (i+1)*k]
 		top := row[argmax(row)]
 		e := 0.0
 		for c, v := range row {
-			row[c] = math.Exp(v - top)
-			e += row[c]
+			row[c] = 0
+			if v-top > leastShare {
+				row[c] = math.Exp(v - top)
+				e += row[c]
+				m.some++
+			}
 		}
 		for c := range row {
 			row[c] /= e
