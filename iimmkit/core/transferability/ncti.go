@@ -32,7 +32,8 @@ func NCTISeli(s *Sample) (Result, error) {
 		return Result{}, err
 	}
 	const k = nctiAxes
-	between := scatter(z, func(int) []float64 { return make([]float64, k) })
+	origin := make([]float64, k) // Z is centred
+	between := scatter(z, func(int) []float64 { return origin })
 	scale(between, 1/float64(s.n))
 	shrink(between, lambda)
 	for i, v := range cov.Data {

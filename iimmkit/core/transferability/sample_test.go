@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +86,11 @@ func TestScoresDoNotDependOnOrderNamesOrEachOther(t *testing.T) {
 		slices.Reverse(names)
 		sameBits(t, "scores in reverse", values(t, s, names), want)
 		sameBits(t, "a second time", values(t, s, names), want)
+		processors := runtime.GOMAXPROCS(3)
+		sameBits(t, "three processors", values(t, sampleOf(t, in), names), want)
+		runtime.GOMAXPROCS(1)
+		sameBits(t, "one processor", values(t, sampleOf(t, in), names), want)
+		runtime.GOMAXPROCS(processors)
 	}
 }
 

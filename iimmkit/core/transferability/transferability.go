@@ -198,8 +198,8 @@ const (
 	mostMemory = 1 << 29
 )
 
-// affordable refuses what would take hours or all memory; Both are numbers, of
-// multiplications and of float64.
+// affordable refuses what would take hours or all memory: work is a number of
+// multiplications, memory one of float64.
 func (s *Sample) affordable(work, memory float64) error {
 	if work > mostWork || memory > mostMemory {
 		return fmt.Errorf("%d images of %d classes and width %d are too many for this score (%.1g multiplications, %.1f GB): take a sample",

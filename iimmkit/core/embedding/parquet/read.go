@@ -35,13 +35,11 @@ func (t *table) vectors(column int) (embedding.Matrix, error) {
 		}
 		switch r := reader.(type) {
 		case *file.Float32ColumnChunkReader:
-			single, err = readVectors(v, r, reader, single, likely/4, func(x float32) float32 { return x })
+			single, err = readVectors(v, r, reader, single, likely/4, appendAll)
 		case *file.Float64ColumnChunkReader:
-			double, err = readVectors(v, r, reader, double, likely/8, func(x float64) float64 { return x })
+			double, err = readVectors(v, r, reader, double, likely/8, appendAll)
 		case *file.FixedLenByteArrayColumnChunkReader:
-			single, err = readVectors(v, r, reader, single, likely/2, func(x parquet.FixedLenByteArray) float32 {
-				return float16.FromLEBytes(x).Float32()
-			})
+			single, err = readVectors(v, r, reader, single, likely/2, appendHalves)
 		default:
 			err = errors.New("not of floating-point numbers")
 		}
@@ -73,7 +71,7 @@ type vectorReader struct {
 	definition, repetition []int16
 }
 
-func readVectors[V, F any](v *vectorReader, r chunk[V], more file.ColumnChunkReader, out []F, likely int, convert func(V) F) ([]F, error) {
+func readVectors[V, F any](v *vectorReader, r chunk[V], more file.ColumnChunkReader, out []F, likely int, add func([]F, []V) []F) ([]F, error) {
 	if v.definition == nil {
 		v.definition, v.repetition = make([]int16, batch), make([]int16, batch)
 		out = make([]F, 0, likely)
@@ -102,11 +100,18 @@ func readVectors[V, F any](v *vectorReader, r chunk[V], more file.ColumnChunkRea
 		if int64(read) != levels || v.rows == 0 {
 			return out, errors.New("values and levels do not go together: a damaged file")
 		}
-		for _, x := range values[:read] {
-			out = append(out, convert(x))
-		}
+		out = add(out, values[:read])
 	}
 	return out, nil
+}
+
+func appendAll[F any](out, values []F) []F { return append(out, values...) }
+
+func appendHalves(out []float32, values []parquet.FixedLenByteArray) []float32 {
+	for _, x := range values {
+		out = append(out, float16.FromLEBytes(x).Float32())
+	}
+	return out
 }
 
 // end ends a list, the length of which must be that of the first.
