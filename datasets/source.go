@@ -103,6 +103,11 @@ func Register(f Format) { formats = append(formats, f) }
 // Every picture is decoded once, unless opt.Trust is set. Files that are not
 // usable, and classes without a usable picture, are listed in Problems; with
 // OnError Fail they also make the error. Problems is never nil.
+//
+// No picture comes into two splits, nor does a near copy of it: copies and what
+// opt groups stay together when Open makes the split; of given splits, the
+// training part loses what the others have, and the validation part what the
+// test part has, which Problems tells as Leak and never makes the error.
 func Open(path string, opt FolderOptions) (*Task, *Problems, error) {
 	problems := new(Problems)
 	if err := opt.check(); err != nil {
@@ -138,9 +143,7 @@ func read(path string, opt FolderOptions, problems *Problems) (*Source, error) {
 func formatNames() []string {
 	var names []string
 	for _, f := range formats {
-		if !slices.Contains(names, f.Name) {
-			names = append(names, f.Name)
-		}
+		names = append(names, f.Name)
 	}
 	return names
 }
