@@ -5,7 +5,7 @@
 //	file   reading and writing: store, progress, picture, tensorfile
 //	core   what IIMM is: measure, embedding, evaluate, backend, similarity, projection
 //	model  the networks: encoder, train, finetune
-//	study  from runs to decisions: experiment, correlation, reproduce
+//	study  from runs to decisions: experiment, correlation, robustness, published, reproduce
 //	show   what people see: chart, report, nb (in notebook cells), notebook (runs them)
 //
 // Command iimm is in cmd/iimm.

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"github.com/iimmkit/iimm/iimmkit/file/store"
 	"github.com/iimmkit/iimm/iimmkit/study/correlation"
 	"github.com/iimmkit/iimm/iimmkit/study/experiment"
 )
@@ -16,6 +19,8 @@ func init() { verbs = append(verbs, newCorrelate) }
 
 type correlateOptions struct {
 	ledger    string
+	csv       string
+	markdown  string
 	bootstrap int
 	seed      uint64
 	json      bool
@@ -31,9 +36,15 @@ protocol, model and method, how each predictor measured before tuning goes
 together with gain, scaled gain, final accuracy and forgetting, beside the
 trivial predictor zero-shot error, and how far forecasts of tasks that were
 left out are off. The unit is the task: its seeds are averaged first.
-Intervals are 95 % bootstrap intervals over tasks; p values are two-sided and
-not adjusted for their number.`,
+Intervals are 95 % bootstrap intervals over tasks; p values are two-sided, and
+beside them stand those adjusted for the number of tests (Holm). Where there are
+several models or methods their correlations are pooled as well, the tasks
+that they share taken into account.
+
+--csv and --markdown write the same as tables: all of it, or what a reader
+compares first.`,
 		Example: `  iimm correlate results
+  iimm correlate results --csv correlations.csv --markdown correlations.md
   iimm correlate results/ledger.jsonl --json > correlation.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -46,6 +57,8 @@ not adjusted for their number.`,
 	}
 	c.Flags().IntVar(&o.bootstrap, "bootstrap", 2000, "resamples behind each interval")
 	c.Flags().Uint64Var(&o.seed, "seed", 0, "seed of the resamples")
+	c.Flags().StringVar(&o.csv, "csv", "", "write every correlation, one a line, to this file")
+	c.Flags().StringVar(&o.markdown, "markdown", "", "write the tables that compare groups to this file")
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return c
 }
@@ -62,36 +75,56 @@ func (o *correlateOptions) run(_ context.Context, s *streams) error {
 	if report.Failed > 0 {
 		s.warnf("failed runs left out: %d", report.Failed)
 	}
+	if err := o.writeTables(report); err != nil {
+		return err
+	}
 	if o.json {
 		return s.json(report)
 	}
 	for i := range report.Groups {
-		if i > 0 {
+		printGroup(s, &report.Groups[i])
+		fmt.Fprintln(s.out)
+	}
+	for i := range report.Pooled {
+		if report.Overall(i) {
+			printPooled(s, &report.Pooled[i])
 			fmt.Fprintln(s.out)
 		}
-		printGroup(s, &report.Groups[i])
+	}
+	fmt.Fprintln(s.out, wrap(report.Statement, 88))
+	return nil
+}
+
+func (o *correlateOptions) writeTables(report *correlation.Report) error {
+	for _, t := range []struct {
+		path  string
+		write func(io.Writer, *correlation.Report) error
+	}{{o.csv, correlation.WriteCSV}, {o.markdown, correlation.WriteMarkdown}} {
+		if t.path == "" {
+			continue
+		}
+		var b bytes.Buffer
+		if err := t.write(&b, report); err != nil {
+			return err
+		}
+		if err := store.WriteFile(t.path, b.Bytes()); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 func printGroup(s *streams, g *correlation.Group) {
-	title := fmt.Sprintf("%s, method %s", g.Model, g.Method)
-	if g.Protocol != "" {
-		title += ", protocol " + g.Protocol
-	}
-	fmt.Fprintf(s.out, "%s\n%s\n", title, strings.Repeat("=", utf8.RuneCountInString(title)))
+	printTitle(s, fmt.Sprintf("%s, method %s", g.Model, g.Method), g.Protocol)
 	for _, target := range correlation.Targets() {
 		if c := g.Correlation(correlation.IIMM, target); c == nil || c.N == 0 {
 			continue
 		}
-		rows := [][]string{{correlation.Label(target), "n", "r [95 % interval]", "p", "tau", "p", "partial r*"}}
+		rows := [][]string{{correlation.Label(target), "n", "r [95 % interval]", "p", "adjusted", "tau", "p", "partial r*"}}
 		for _, predictor := range correlation.Predictors() {
 			c := g.Correlation(predictor, target)
-			r := figure(c.R)
-			if c.CI95 != nil {
-				r += " " + c.CI95.String()
-			}
-			rows = append(rows, []string{correlation.Label(predictor), fmt.Sprint(c.N), r, pValue(c.P), figure(c.Tau), pValue(c.TauP), figure(c.PartialR)})
+			rows = append(rows, []string{correlation.Label(predictor), fmt.Sprint(c.N), correlation.FigureInterval(c.R, c.CI95),
+				correlation.PValue(c.P), correlation.PValue(c.PHolm), correlation.Figure(c.Tau), correlation.PValue(c.TauP), correlation.Figure(c.PartialR)})
 		}
 		fmt.Fprintln(s.out)
 		printColumns(s, rows)
@@ -102,6 +135,31 @@ func printGroup(s *streams, g *correlation.Group) {
 	for _, note := range g.Notes {
 		fmt.Fprintln(s.out, wrap("Note: "+note+".", 88))
 	}
+}
+
+func printTitle(s *streams, title, protocol string) {
+	if protocol != "" {
+		title += ", protocol " + protocol
+	}
+	fmt.Fprintf(s.out, "%s\n%s\n", title, strings.Repeat("=", utf8.RuneCountInString(title)))
+}
+
+func printPooled(s *streams, p *correlation.Pooled) {
+	printTitle(s, fmt.Sprintf("pooled over %d groups", p.Groups), p.Protocol)
+	for _, target := range correlation.Targets() {
+		if c := p.Correlation(correlation.IIMM, target); c == nil || c.Groups == 0 {
+			continue
+		}
+		rows := [][]string{{correlation.Label(target), "n", "r [95 % interval]", "from", "to", "p", "adjusted", "partial r*"}}
+		for _, predictor := range correlation.Predictors() {
+			c := p.Correlation(predictor, target)
+			rows = append(rows, []string{correlation.Label(predictor), fmt.Sprint(c.Groups), correlation.FigureInterval(c.R, c.CI95),
+				correlation.Figure(c.RMin), correlation.Figure(c.RMax), correlation.PValue(c.P), correlation.PValue(c.PHolm), correlation.Figure(c.PartialR)})
+		}
+		fmt.Fprintln(s.out)
+		printColumns(s, rows)
+	}
+	fmt.Fprintln(s.out, "n: groups with a say; from, to: their smallest and largest r; * given zero-shot error")
 }
 
 // printForecasts prints the error table: predictors by targets.
@@ -162,26 +220,6 @@ func printColumns(s *streams, rows [][]string) {
 		}
 		fmt.Fprintln(s.out, strings.TrimRight(b.String(), " "))
 	}
-}
-
-func figure(v *float64) string {
-	if v == nil {
-		return "-"
-	}
-	if text := fmt.Sprintf("%.2f", *v); text != "-0.00" {
-		return text
-	}
-	return "0.00"
-}
-
-func pValue(p *float64) string {
-	switch {
-	case p == nil:
-		return "-"
-	case *p < .001:
-		return "<.001"
-	}
-	return strings.TrimPrefix(fmt.Sprintf("%.3f", *p), "0")
 }
 
 // wrap breaks text at spaces into lines of at most width runes.

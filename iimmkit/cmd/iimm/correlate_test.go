@@ -89,7 +89,7 @@ func TestCorrelateTable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"micro, method full, protocol quick\n===", "micro, method probe, protocol quick\n===",
-		"r [95 % interval]", "mean of the other tasks", "zero-shot error + IIMM", "* given zero-shot error",
+		"pooled over 2 groups, protocol quick\n===", "r [95 % interval]", "mean of the other tasks", "zero-shot error + IIMM", "* given zero-shot error",
 		"partly arithmetic", "Note: Intra is the same for all tasks", "Note: forgetting is not defined for this method.",
 	} {
 		if !strings.Contains(out, want) {
@@ -105,8 +105,43 @@ func TestCorrelateTable(t *testing.T) {
 		}
 	}
 	// Of the probe's part, no table of forgetting.
-	if probe := out[strings.Index(out, "method probe"):]; strings.Contains(probe, "\nforgetting ") {
+	if probe := out[strings.Index(out, "method probe"):strings.Index(out, "pooled over")]; strings.Contains(probe, "\nforgetting ") {
 		t.Errorf("a probe's forgetting is shown:\n%s", probe)
+	}
+}
+
+func TestCorrelateWritesTables(t *testing.T) {
+	dir, out := smallLedger(t), t.TempDir()
+	table, page := filepath.Join(out, "c.csv"), filepath.Join(out, "c.md")
+	if code, _, err := correlate(t, dir, "--bootstrap", "50", "--csv", table, "--markdown", page, "--json"); code != 0 {
+		t.Fatal(code, err)
+	}
+	first, err := os.ReadFile(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two groups and what they come to together, each of 36 correlations, and a header.
+	if n := bytes.Count(first, []byte("\n")); n != 1+3*36 {
+		t.Errorf("%d lines of CSV, want 109", n)
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"2 groups: 1 model, 2 methods, 12 tasks each.", "| micro | full | 12 |", "| micro | (all) | 12 |", "### Forgetting"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the Markdown lacks %q:\n%s", want, text)
+		}
+	}
+	if code, _, err := correlate(t, dir, "--bootstrap", "50", "--csv", table); code != 0 {
+		t.Fatal(code, err)
+	}
+	if again, err := os.ReadFile(table); err != nil || !bytes.Equal(first, again) {
+		t.Errorf("two calls wrote different tables, %v", err)
+	}
+	code, printed, text2 := correlate(t, dir, "--bootstrap", "50", "--csv", filepath.Join(table, "c.csv"))
+	if code != 1 || printed != "" || !strings.Contains(text2, "file exists") {
+		t.Errorf("a file for a folder: code %d, out %q, err %q", code, printed, text2)
 	}
 }
 

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -23,9 +23,13 @@ func newExperiment(s *streams) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Example: `  iimm experiment run --model micro --methods full,probe --tasks quick --out results
-  iimm experiment status results`,
+  iimm experiment init > experiment.yaml
+  iimm experiment run --spec experiment.yaml --out results
+  iimm experiment status results
+  iimm experiment export csv results > runs.csv`,
 	}
-	c.AddCommand(newExperimentRun(s), newExperimentStatus(s))
+	c.AddCommand(newExperimentInit(s), newExperimentRun(s), newExperimentResume(s, false), newExperimentResume(s, true),
+		newExperimentStatus(s), newExperimentExport(s))
 	return c
 }
 
@@ -47,8 +51,13 @@ func (t *tuningFlags) add(c *cobra.Command) {
 	f.StringVar(&t.spec.Backend, "backend", "", "go, xla:cpu, xla:cuda or auto (default auto)")
 	f.StringVar(&t.spec.RealDir, "real", "", "folder of the real data sets, for their tasks")
 	f.StringVar(&t.spec.Protocol, "protocol", "quick", strings.Join(protocols, ", "))
-	f.Float64Var(&t.rate, "lr", 0, "learning rate at its peak (default the protocol's, 3e-4)")
+	f.Float64Var(&t.rate, "lr", 0, "learning rate at its peak (default the method's own)")
 	f.StringVar(&t.spec.Changes.Optimizer, "optimizer", "", "adamw or sgd (default the protocol's, adamw)")
+	var recipes []string
+	for _, r := range finetune.Recipes() {
+		recipes = append(recipes, r.Name+" ("+r.About+")")
+	}
+	f.StringVar(&t.spec.Changes.Recipe, "recipe", "", "tuning options in place of the protocol's: "+strings.Join(recipes, ", "))
 	f.IntVar(&t.steps, "steps", 0, "training steps (default the protocol's)")
 	f.IntVar(&t.batch, "batch", 0, "images a step (default the protocol's)")
 	f.IntVar(&t.train, "train", 0, "training images a task at most (default the protocol's)")
@@ -73,36 +82,51 @@ func (t *tuningFlags) changes(c *cobra.Command) {
 
 type experimentOptions struct {
 	tuningFlags
-	out  string
-	json bool
+	models []string
+	grid   []string
+	file   string
+	dryRun bool
+	out    string
+	json   bool
 }
 
 func newExperimentRun(s *streams) *cobra.Command {
 	o := &experimentOptions{}
 	c := &cobra.Command{
-		Use:   "run --methods METHODS --tasks TASKS --out FOLDER",
-		Short: "Do every run of methods x tasks x seeds that the folder does not hold yet",
+		Use:   "run --out FOLDER [--spec FILE | --models MODELS --methods METHODS --tasks TASKS]",
+		Short: "Do every run of models x methods x tasks x seeds x settings that the folder does not hold yet",
 		Long: `Every task is measured before tuning (IIMM and its parts, zero-shot accuracy,
-cross-validated linear probe); then the model is tuned on it by every method with
-every seed, and tested on it and on every other task. Each run is kept the moment
-it is finished: started again after whatever stopped it, the command goes on.
+cross-validated linear probe); then each model is tuned on it by every method with
+every seed at every combination of the grid, and tested on it and on every other
+task. Each run is kept the moment it is finished: started again after whatever
+stopped it, the command goes on. Several processes, on one machine or on several
+that share FOLDER, may run it at once: they divide the runs.
 FOLDER/ledger.jsonl holds one line a run; iimm correlate reads it.
 
-Methods: ` + methodList(),
+The experiment is stated by flags or by a file (see iimm experiment init).
+
+Methods: ` + methodList() + `
+Hyper-parameters of the grid: ` + strings.Join(experiment.HyperParameters(), ", ") + ".",
 		Example: `  iimm experiment run --model micro --methods full,probe --tasks quick --out results
-  iimm experiment run --methods full --tasks world/shape,mnist --real data/images --seeds 0,1,2 --lr 1e-3 --out harder`,
+  iimm experiment run --methods full --tasks world/shape,mnist --real data/images --seeds 0,1,2 --lr 1e-3 --out harder
+  iimm experiment run --models micro-clip,micro-siglip --grid learning_rate=3e-4,1e-3 --grid steps=60,150 --out grid
+  iimm experiment run --spec experiment.yaml --out results --dry-run`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.changes(c)
-			return o.run(c.Context(), s)
+			return o.run(c, s)
 		},
 	}
 	o.add(c)
 	f := c.Flags()
+	f.StringSliceVar(&o.models, "models", nil, "several models instead of --model")
 	f.StringSliceVar(&o.spec.Methods, "methods", []string{"full", "probe"}, "tuning methods")
 	f.StringSliceVar(&o.spec.Tasks, "tasks", []string{"quick"}, "tasks (see iimm datasets list), or quick, or all")
 	f.IntSliceVar(&o.spec.Seeds, "seeds", nil, "seeds of the tuning (default the protocol's)")
+	f.StringArrayVar(&o.grid, "grid", nil, "NAME=VALUE,VALUE...: values of a hyper-parameter, each combination a run; may be repeated")
+	f.StringVar(&o.file, "spec", "", "file that states the experiment, in YAML or JSON, instead of flags")
 	f.BoolVar(&o.spec.RetryFailed, "retry-failed", false, "do failed runs again")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only say how many runs are missing and how long they would take")
 	f.StringVar(&o.out, "out", "", "folder of the ledger")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	return c
@@ -117,15 +141,77 @@ func methodList() string {
 	return strings.Join(lines, ", ") + "."
 }
 
-func (o *experimentOptions) run(ctx context.Context, s *streams) error {
+// specs returns what the file or the flags ask for.
+func (o *experimentOptions) specs(c *cobra.Command) ([]experiment.Spec, error) {
+	given := func(names ...string) string {
+		for _, n := range names {
+			if c.Flags().Changed(n) {
+				return n
+			}
+		}
+		return ""
+	}
+	if o.file != "" {
+		if name := given("model", "models", "methods", "tasks", "seeds", "grid", "protocol", "lr", "optimizer", "steps", "batch", "train", "test"); name != "" {
+			return nil, fmt.Errorf("--%s cannot be given beside --spec: say it in %s", name, o.file)
+		}
+		design, err := experiment.ReadDesign(o.file)
+		if err != nil {
+			return nil, err
+		}
+		if o.spec.Backend != "" {
+			design.Backend = o.spec.Backend
+		}
+		if o.spec.RealDir != "" {
+			design.Real = o.spec.RealDir
+		}
+		return design.Specs()
+	}
+	design := experiment.Design{
+		Schema: experiment.DesignSchema, Models: o.models, Methods: o.spec.Methods, Tasks: o.spec.Tasks, Seeds: o.spec.Seeds,
+		Protocol: o.spec.Protocol, Backend: o.spec.Backend, Real: o.spec.RealDir,
+	}
+	if given("models") == "" {
+		design.Models = []string{o.spec.Model}
+	} else if given("model") != "" {
+		return nil, errors.New("--model and --models are both given")
+	}
+	var err error
+	if design.Grid, err = experiment.ParseGrid(o.grid, o.spec.Changes); err != nil {
+		return nil, fmt.Errorf("--grid: %w", err)
+	}
+	return design.Specs()
+}
+
+func (o *experimentOptions) run(c *cobra.Command, s *streams) error {
 	if o.out == "" {
 		return usagef("--out is required: the folder of the ledger")
 	}
-	o.spec.Tasks = experiment.TaskNames(o.spec.Tasks, o.spec.RealDir)
-	if err := o.spec.Check(); err != nil {
+	specs, err := o.specs(c)
+	if err != nil {
 		return usageError{err}
 	}
-	sum, err := experiment.Do(ctx, o.spec, o.out, s.progress())
+	for i := range specs {
+		specs[i].RetryFailed = o.spec.RetryFailed
+	}
+	if o.dryRun {
+		plan, err := experiment.PlanOf(c.Context(), specs, o.out, s.progress())
+		if err != nil {
+			return err
+		}
+		if o.json {
+			return s.json(plan)
+		}
+		_, err = fmt.Fprintf(s.out, "%d runs of %s on %s, protocol %s: %d done, %d failed, %d missing: %s\n", plan.Planned, plan.Model,
+			plan.Backend, plan.Protocol, plan.Done, plan.Failed, plan.Missing, plan.Estimate)
+		return err
+	}
+	sum, err := experiment.DoAll(c.Context(), specs, o.out, s.progress())
+	return o.show(s, sum, err)
+}
+
+// show prints what was done.
+func (o *experimentOptions) show(s *streams, sum experiment.Summary, err error) error {
 	if err != nil {
 		return err
 	}
@@ -140,6 +226,33 @@ func (o *experimentOptions) run(ctx context.Context, s *streams) error {
 	return failed(sum)
 }
 
+func newExperimentResume(s *streams, retry bool) *cobra.Command {
+	o := &experimentOptions{}
+	c := &cobra.Command{
+		Use:   "resume FOLDER",
+		Short: "Do what was last asked for in a folder and is missing",
+		Long: `Does the runs that were last asked for in FOLDER and are missing, those whose
+files are damaged included. It may be given while another process does so, here or
+on another machine that shares FOLDER: they divide the runs. The backend is the one
+that was used then; paths of models are relative to the folder of that time.`,
+		Example: "  iimm experiment resume results",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			sum, err := experiment.Resume(c.Context(), args[0], o.spec.RealDir, retry, s.progress())
+			return o.show(s, sum, err)
+		},
+	}
+	if retry {
+		c.Use, c.Short, c.Example = "retry FOLDER", "Do failed runs again, and what is missing", "  iimm experiment retry results"
+		c.Long = `Does the failed runs that were last asked for in FOLDER again, and those that are
+missing, as iimm experiment resume does. A run that fails again is kept with its
+new error.`
+	}
+	c.Flags().StringVar(&o.spec.RealDir, "real", "", "folder of the real data sets on this machine (default as it was given)")
+	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	return c
+}
+
 // failed is the error of an experiment some of whose runs failed.
 func failed(sum experiment.Summary) error {
 	failures := sum.Failures()
@@ -151,9 +264,24 @@ func failed(sum experiment.Summary) error {
 }
 
 func printSummary(s *streams, sum experiment.Summary) error {
+	for _, text := range sum.Damaged {
+		s.warnf("%s", text)
+	}
+	// Models and protocols are columns when there are several.
+	models, protocols := strings.Contains(sum.Model, ", "), strings.Contains(sum.Protocol, ", ")
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	which := func(model, protocol string) {
+		if models {
+			fmt.Fprint(w, model, "\t")
+		}
+		if protocols {
+			fmt.Fprint(w, protocol, "\t")
+		}
+	}
+	which("model", "protocol")
 	fmt.Fprintln(w, "task\tmethod\tseed\tzero-shot\taccuracy\tgain\tforgetting\tIIMM\tprobe\t")
 	for _, r := range sum.Runs {
+		which(r.Model, r.Protocol)
 		if r.Error != "" {
 			fmt.Fprintf(w, "%s\t%s\t%d\t%.1f %%\tfailed\t\t\t%.3f\t%.1f %%\t\n", r.Task, r.Method, r.Seed, 100*r.ZeroShotAccuracy, r.IIMM, 100*r.ProbeCVAccuracy)
 			continue
@@ -164,8 +292,12 @@ func printSummary(s *streams, sum experiment.Summary) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, "%s: %d runs of %s on %s, protocol %s (%d done before), took %s\n", sum.Ledger, sum.Planned, sum.Model, sum.Backend,
-		sum.Protocol, sum.Reused, progress.FormatDuration(seconds(sum.Seconds)))
+	before := fmt.Sprintf("%d done before", sum.Reused)
+	if sum.ByOthers > 0 {
+		before += fmt.Sprintf(", %d by other processes", sum.ByOthers)
+	}
+	_, err := fmt.Fprintf(s.out, "%s: %d runs of %s on %s, protocol %s (%s), took %s\n", sum.Ledger, sum.Planned, sum.Model, sum.Backend,
+		sum.Protocol, before, progress.FormatDuration(seconds(sum.Seconds)))
 	return err
 }
 
@@ -200,6 +332,9 @@ func newExperimentStatus(s *streams) *cobra.Command {
 }
 
 func printStatus(s *streams, status experiment.Status) error {
+	for _, text := range status.Damaged {
+		s.warnf("%s", text)
+	}
 	state := "not running"
 	switch {
 	case status.Running:
@@ -208,6 +343,9 @@ func printStatus(s *streams, status experiment.Status) error {
 		state = "complete"
 	}
 	fmt.Fprintf(s.out, "%s on %s, protocol %s: %s\n", status.Model, status.Backend, status.Protocol, state)
+	for _, p := range status.Processes {
+		fmt.Fprintf(s.out, "process %d on %s since %s\n", p.PID, p.Host, p.Started.Local().Format("2006-01-02 15:04:05"))
+	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "method\tplanned\tdone\tfailed\tmissing\t")
 	for _, m := range status.Methods {
@@ -218,6 +356,10 @@ func printStatus(s *streams, status experiment.Status) error {
 	}
 	for _, r := range status.Failures {
 		fmt.Fprintf(s.out, "failed: %s %s seed %d: %s\n", r.Task, r.Method, r.Seed, r.Error)
+	}
+	if status.Missing > 0 {
+		_, err := fmt.Fprintf(s.out, "%d runs done, %d missing: %s\n", status.Done, status.Missing, status.Estimate)
+		return err
 	}
 	return nil
 }

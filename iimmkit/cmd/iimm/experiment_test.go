@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +67,89 @@ func TestFailedRunsAreExitCode1(t *testing.T) {
 	if code, out, _ := command("experiment", "status", dir); code != 0 || !strings.Contains(out, "failed: world/count full seed 0") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
+	for verb, reused := range map[string]string{"resume": "(2 done before)", "retry": "(1 done before)"} {
+		if code, out, log := command("experiment", verb, dir); code != 1 || !strings.Contains(out, reused) || !strings.Contains(log, "1 of 2 runs failed") {
+			t.Errorf("%s: exit code %d: %s%s", verb, code, out, log)
+		}
+	}
+}
+
+// An experiment of two models, stated in a file, is planned, done, damaged,
+// resumed and exported.
+func TestExperimentOfAFile(t *testing.T) {
+	folder := t.TempDir()
+	file, dir := filepath.Join(folder, "experiment.yaml"), filepath.Join(folder, "results")
+	spec := `
+schema: 1
+models: [micro-clip, micro-siglip]
+methods: [full, probe]
+tasks: [world/count]
+seeds: [0]
+backend: go
+grid: {learning_rate: [3e-4, 1e-3], steps: 2, batch: 4, n_train: 24, n_test: 20}
+`
+	if err := os.WriteFile(file, []byte(spec), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var plan experiment.Plan
+	code, out, log := command("experiment", "run", "--spec", file, "--out", dir, "--dry-run", "--json")
+	if err := json.Unmarshal([]byte(out), &plan); code != 0 || err != nil || plan.Missing != 6 || plan.Estimate.Unknown != 0 || !(*plan.Estimate.Seconds > 0) {
+		t.Fatalf("exit code %d, %v: %s%s", code, err, out, log)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a dry run wrote something")
+	}
+	code, out, log = command("experiment", "run", "--spec", file, "--out", dir)
+	if code != 0 || !strings.Contains(out, "6 runs of micro-clip, micro-siglip on go") || strings.Count(out, " quick:learning_rate=0.001,steps=2,") != 3 ||
+		!strings.Contains(log, "about ") {
+		t.Fatalf("exit code %d: %s%s", code, out, log)
+	}
+	runs, err := filepath.Glob(filepath.Join(dir, "runs", "*.json"))
+	if err != nil || len(runs) != 6 {
+		t.Fatal(runs, err)
+	}
+	data, err := os.ReadFile(runs[3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Replace(data, []byte(`"n_test": 20`), []byte(`"n_test": 30`), 1)
+	if bytes.Equal(data, damaged) {
+		t.Fatal("nothing to damage")
+	}
+	if err := os.WriteFile(runs[3], damaged, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, out, log = command("experiment", "status", dir)
+	if code != 0 || !strings.Contains(log, runs[3]+" is damaged: checksum") || !strings.Contains(out, "5 runs done, 1 missing") {
+		t.Errorf("exit code %d: %s%s", code, out, log)
+	}
+	code, out, log = command("experiment", "resume", dir)
+	if code != 0 || !strings.Contains(out, "(5 done before)") || !strings.Contains(log, "warning: "+runs[3]+" is damaged") {
+		t.Errorf("exit code %d: %s%s", code, out, log)
+	}
+	code, out, _ = command("experiment", "export", "csv", dir)
+	lines, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+	if code != 0 || err != nil || len(lines) != 7 || !slices.Contains(lines[0], "settings.learning_rate") || !slices.Contains(lines[0], "n_test") {
+		t.Errorf("exit code %d, %v: %s", code, err, out)
+	}
+	table := filepath.Join(folder, "runs.parquet")
+	code, out, log = command("experiment", "export", "parquet", dir, "--out", table, "--json")
+	var e exported
+	if err := json.Unmarshal([]byte(out), &e); code != 0 || err != nil || e.Runs != 6 || e.Columns != len(lines[0]) {
+		t.Errorf("exit code %d, %v: %s%s", code, err, out, log)
+	}
+	if data, err := os.ReadFile(table); err != nil || !bytes.HasPrefix(data, []byte("PAR1")) || !bytes.HasSuffix(data, []byte("PAR1")) {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+}
+
+func TestExperimentInitIsRead(t *testing.T) {
+	for _, args := range [][]string{nil, {"--json"}} {
+		code, out, _ := command(append([]string{"experiment", "init"}, args...)...)
+		if _, err := experiment.ParseDesign([]byte(out)); code != 0 || err != nil {
+			t.Errorf("exit code %d, %v: %s", code, err, out)
+		}
+	}
 }
 
 func TestFinetuneKeepsAModelThatOpens(t *testing.T) {
@@ -82,7 +167,7 @@ func TestFinetuneKeepsAModelThatOpens(t *testing.T) {
 	if tuned.Run.Model != "tuned" || tuned.ParameterCount != 4*65 || tuned.Run.Forgetting != nil {
 		t.Errorf("%+v", tuned)
 	}
-	if _, err := os.Stat(filepath.Join(probe, experiment.ProbeFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(probe, "probe.safetensors")); err != nil {
 		t.Error(err)
 	}
 	if code, _, log := command(append([]string{"finetune", "--task", "world/count", "--out", dir}, few...)...); code != 1 || !strings.Contains(log, "holds a model already") {
@@ -92,7 +177,20 @@ func TestFinetuneKeepsAModelThatOpens(t *testing.T) {
 
 func TestWrongTuningCallsAreExitCode2(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
+	file := filepath.Join(t.TempDir(), "spec.yaml")
+	if err := os.WriteFile(file, []byte("schema: 1\nmodels: [micro]\nmethod: full\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for want, args := range map[string][]string{
+		"line 3":                   {"experiment", "run", "--spec", file, "--out", out},
+		"--seeds cannot be given":  {"experiment", "run", "--spec", file, "--seeds", "1", "--out", out},
+		"no such file":             {"experiment", "run", "--spec", out + ".yaml", "--out", out},
+		"--model and --models":     {"experiment", "run", "--model", "micro", "--models", "micro", "--out", out},
+		"no hyper-parameter":       {"experiment", "run", "--grid", "rate=1", "--out", out},
+		"steps is given twice":     {"experiment", "run", "--grid", "steps=1,2", "--steps", "3", "--out", out},
+		"no format \"xlsx\"":       {"experiment", "export", "xlsx", out},
+		"--out is required: the f": {"experiment", "export", "parquet", out},
+		"--json needs --out":       {"experiment", "export", "csv", out, "--json"},
 		"--out is required":        {"experiment", "run"},
 		"no tuning method \"all\"": {"experiment", "run", "--methods", "all", "--out", out},
 		"no protocol \"slow\"":     {"experiment", "run", "--protocol", "slow", "--out", out},
@@ -116,6 +214,8 @@ func TestWrongTuningCallsAreExitCode2(t *testing.T) {
 		"there is no task \"world/cuont\"": {"experiment", "run", "--tasks", "world/cuont", "--backend", "go", "--out", out},
 		"no model \"macro\"":               {"experiment", "run", "--model", "macro", "--tasks", "world/count", "--backend", "go", "--out", out},
 		"holds no experiment":              {"experiment", "status", out},
+		out + " holds no experiment":       {"experiment", "resume", out},
+		"no such file or directory":        {"experiment", "export", "csv", out},
 	} {
 		if code, _, log := command(args...); code != 1 || !strings.Contains(log, want) {
 			t.Errorf("exit code %d, want %q: %s", code, want, log)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ func init() { verbs = append(verbs, newFinetune) }
 type finetuneOptions struct {
 	tuningFlags
 	method, task string
-	retain       []string
+	retain, set  []string
 	seed         int
 	out          string
 	json         bool
@@ -27,16 +28,26 @@ func newFinetune(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "finetune --task TASK --out FOLDER",
 		Short: "Tune a model on one task and keep it",
-		Long: `The tuned model goes to FOLDER in Hugging Face's layout, so that --model FOLDER
-opens it; a linear probe goes to FOLDER/probe.safetensors. FOLDER/run.json says
-what was measured before and after.
+		Long: `Of method full, FOLDER is a model in the layout in which the untuned one came, so
+that --model FOLDER opens it. The other methods keep what differs from it: LoRA in
+PEFT's files, the weights that bitfit and attention moved, the adapter's layers, the
+probe (iimm finetune merge makes a whole model of the first three). FOLDER/run.json
+says what was measured before and after. Interrupted and started again, the command
+goes on where it was.
 
-Methods: ` + methodList(),
+Methods: ` + methodList() + `
+Hyper-parameters: ` + strings.Join(experiment.HyperParameters(), ", ") + ".",
 		Example: `  iimm finetune --model micro --method full --task world/shape --seed 0 --out tuned
+  iimm finetune --method lora --set lora_rank=4 --task world/letter --out tuned
+  iimm finetune --model CHECKPOINT --recipe modern --set validation=0.1 --task folder:parts --out tuned
   iimm finetune --task folder:parts --retain world/shape,world/digit --steps 150 --out tuned`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.changes(c)
+			var err error
+			if o.spec.Changes, err = experiment.ParseChanges(o.set, o.spec.Changes); err != nil {
+				return usageError{err}
+			}
 			return o.run(c.Context(), s)
 		},
 	}
@@ -45,9 +56,11 @@ Methods: ` + methodList(),
 	f.StringVar(&o.method, "method", "full", "tuning method")
 	f.StringVar(&o.task, "task", "", "task to tune on (see iimm datasets list), or a path")
 	f.StringSliceVar(&o.retain, "retain", nil, "tasks to measure forgetting on, or quick, or all")
+	f.StringArrayVar(&o.set, "set", nil, "NAME=VALUE of another hyper-parameter; may be repeated")
 	f.IntVar(&o.seed, "seed", 0, "seed of the order of images")
 	f.StringVar(&o.out, "out", "", "folder for the tuned model")
 	f.BoolVar(&o.json, "json", false, "print JSON")
+	c.AddCommand(newFinetuneMerge(s), newFinetuneInterpolate(s))
 	return c
 }
 
@@ -58,12 +71,8 @@ func (o *finetuneOptions) run(ctx context.Context, s *streams) error {
 	case o.task == "":
 		return usagef("--task is required: the task to tune on")
 	}
-	o.spec.Methods, o.spec.Seeds, o.spec.Tasks = []string{o.method}, []int{o.seed}, []string{o.task}
-	for _, name := range experiment.TaskNames(o.retain, o.spec.RealDir) {
-		if name != o.task {
-			o.spec.Tasks = append(o.spec.Tasks, name)
-		}
-	}
+	o.spec.Methods, o.spec.Seeds = []string{o.method}, []int{o.seed}
+	o.spec.Tasks = tasksOf(o.task, o.retain, o.spec.RealDir)
 	if err := o.spec.Check(); err != nil {
 		return usageError{err}
 	}
@@ -84,6 +93,17 @@ func (o *finetuneOptions) run(ctx context.Context, s *streams) error {
 	}
 	_, err = fmt.Fprintf(s.out, "kept in %s\n", tuned.Dir)
 	return err
+}
+
+// tasksOf lists a task and those to retain beside it.
+func tasksOf(task string, retain []string, realDir string) []string {
+	tasks := []string{task}
+	for _, name := range experiment.TaskNames(retain, realDir) {
+		if name != task {
+			tasks = append(tasks, name)
+		}
+	}
+	return tasks
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

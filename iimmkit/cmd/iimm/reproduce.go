@@ -37,6 +37,9 @@ download and no GPU. The folder then holds
   correlation.json  every predictor against every target, with intervals
   charts/           the page's pictures as SVG and PNG
 
+The protocol full has four models and all six methods: hours on the Go backend, see
+README for what it takes with XLA.
+
 Each run is kept the moment it is finished: stopped and started again, the
 command goes on. Protocols are the same on every backend. With --real the tasks of
 the real data sets in that folder join the drawn ones.`,
@@ -45,12 +48,15 @@ the real data sets in that folder join the drawn ones.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.changes(c)
+			if !c.Flags().Changed("model") {
+				o.spec.Model = "" // the protocol's
+			}
 			return o.run(c.Context(), s)
 		},
 	}
 	o.add(c)
 	f := c.Flags()
-	f.StringSliceVar(&o.spec.Methods, "methods", reproduce.Methods, "tuning methods")
+	f.StringSliceVar(&o.spec.Methods, "methods", nil, "tuning methods (default full,probe; with the protocol full all six)")
 	f.StringSliceVar(&o.spec.Tasks, "tasks", nil, "tasks (see iimm datasets list) instead of the protocol's fixed list")
 	f.IntSliceVar(&o.spec.Seeds, "seeds", nil, "seeds of the tuning (default the protocol's)")
 	f.BoolVar(&o.spec.RetryFailed, "retry-failed", false, "do failed runs again")
@@ -81,8 +87,10 @@ func (o *reproduceOptions) run(ctx context.Context, s *streams) error {
 		return usagef("--out is empty: it names the folder of the results")
 	}
 	o.spec.Tasks = experiment.TaskNames(o.spec.Tasks, o.spec.RealDir)
-	if err := reproduce.Complete(o.spec).Check(); err != nil {
-		return usageError{err}
+	for _, spec := range reproduce.Complete(o.spec) {
+		if err := spec.Check(); err != nil {
+			return usageError{err}
+		}
 	}
 	result, err := reproduce.Run(ctx, o.spec, o.out, s.progress())
 	if err != nil {

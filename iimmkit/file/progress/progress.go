@@ -26,6 +26,24 @@ type Bar interface {
 	Done()
 }
 
+// Say tells what is no piece of work, such as how long the work will take, in a
+// line of its own.
+func Say(r Reporter, text string) {
+	if s, ok := r.(interface{ Say(text string) }); ok {
+		s.Say(text)
+		return
+	}
+	r.Start(text, 0).Done()
+}
+
+// Expect tells a bar how long the rest of its work will take, where that is
+// known better than from its rate so far. Bars that cannot use it do not.
+func Expect(b Bar, left time.Duration) {
+	if e, ok := b.(interface{ Expect(left time.Duration) }); ok {
+		e.Expect(left)
+	}
+}
+
 // Discard reports nothing.
 var Discard Reporter = discard{}
 
@@ -50,6 +68,15 @@ type writer struct {
 	tty bool
 }
 
+func (r *writer) Say(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.tty {
+		text = "\r\x1b[K" + text // the bar below is drawn again soon
+	}
+	fmt.Fprintln(r.w, text)
+}
+
 func (r *writer) Start(title string, total int) Bar {
 	b := &bar{r: r, title: title, total: total, start: time.Now()}
 	b.draw(true)
@@ -61,6 +88,7 @@ type bar struct {
 	title, note string
 	total, n    int
 	start, last time.Time
+	end         time.Time // as expected; zero: to be had from the rate
 	finished    bool
 }
 
@@ -74,6 +102,13 @@ func (b *bar) Add(n int) {
 func (b *bar) Note(text string) {
 	b.r.mu.Lock()
 	b.note = text
+	b.r.mu.Unlock()
+	b.draw(false)
+}
+
+func (b *bar) Expect(left time.Duration) {
+	b.r.mu.Lock()
+	b.end = time.Now().Add(left)
 	b.r.mu.Unlock()
 	b.draw(false)
 }
@@ -100,7 +135,11 @@ func (b *bar) draw(force bool) {
 		return
 	}
 	b.last = now
-	line := Line(b.title, b.note, b.n, b.total, now.Sub(b.start), b.finished)
+	left := ""
+	if !b.end.IsZero() {
+		left = FormatDuration(max(0, b.end.Sub(now))) + " left"
+	}
+	line := line(b.title, b.note, b.n, b.total, now.Sub(b.start), left, b.finished)
 	switch {
 	case !b.r.tty:
 		fmt.Fprintln(b.r.w, line)
@@ -113,6 +152,11 @@ func (b *bar) draw(force bool) {
 
 // Line is the text of a bar: title, bar, counts, rate, time left, note.
 func Line(title, note string, n, total int, elapsed time.Duration, finished bool) string {
+	return line(title, note, n, total, elapsed, "", finished)
+}
+
+// line is Line with the time left as it is known, "" when by the rate alone.
+func line(title, note string, n, total int, elapsed time.Duration, left string, finished bool) string {
 	var s strings.Builder
 	s.WriteString(title)
 	if total > 0 {
@@ -124,10 +168,14 @@ func Line(title, note string, n, total int, elapsed time.Duration, finished bool
 	}
 	if rate := float64(n) / elapsed.Seconds(); n > 0 && elapsed > 0 {
 		fmt.Fprintf(&s, "  %s", formatRate(rate))
-		if !finished && total > n {
-			left := time.Duration(float64(total-n) / rate * float64(time.Second))
-			fmt.Fprintf(&s, ", %s left", FormatDuration(left))
+		if left == "" && total > n {
+			left = FormatDuration(time.Duration(float64(total-n)/rate*float64(time.Second))) + " left"
 		}
+		if !finished && left != "" {
+			fmt.Fprintf(&s, ", %s", left)
+		}
+	} else if !finished && left != "" {
+		fmt.Fprintf(&s, "  %s", left)
 	}
 	if finished {
 		fmt.Fprintf(&s, ", took %s", FormatDuration(elapsed))

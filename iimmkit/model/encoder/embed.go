@@ -105,7 +105,6 @@ func (e *Encoder) Embed(ctx context.Context, task *datasets.Task, split string, 
 	if err != nil {
 		return nil, err
 	}
-	e.hash = "" // the weights may have been tuned since it was made
 	hash, err := e.Hash()
 	if err != nil {
 		return nil, err

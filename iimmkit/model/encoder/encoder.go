@@ -57,9 +57,13 @@ type Encoder struct {
 	tokenizer *token.Tokenizer // nil when the checkpoint brings none
 	// tokenizerFiles are those from which tokenizer was made.
 	tokenizerFiles map[string][]byte
-	backend        compute.Backend
-	store          *model.Store
-	names          []string // of the weights, in the model's order
+	// library wrote the checkpoint that was opened, with configFiles; empty when
+	// the encoder was made here.
+	library     family.Library
+	configFiles map[string][]byte
+	backend     compute.Backend
+	store       *model.Store
+	names       []string // of the weights, in the model's order
 
 	images, texts *model.Exec
 	hash          string
@@ -77,6 +81,14 @@ func (e *Encoder) Config() Config { return e.config }
 
 // Network returns the graph form, for training.
 func (e *Encoder) Network() Network { return e.network }
+
+// Over returns an encoder of the same weights, whose graphs see them through
+// w: tapped or changed. It shares the weights, and has compiled graphs of its own.
+func (e *Encoder) Over(w transformer.Weights) *Encoder {
+	view := *e
+	view.network, view.images, view.texts = e.shape.Network(w), nil, nil
+	return &view
+}
 
 // Backend returns the backend on which the encoder runs.
 func (e *Encoder) Backend() compute.Backend { return e.backend }
@@ -173,13 +185,16 @@ func (e *Encoder) workers() (int, error) {
 	}
 	// Weights go to the backend here, since two graphs must not take them there
 	// at once.
-	for _, name := range e.names {
-		value, err := e.Weight(name).Value()
+	for v := range e.store.IterVariables() {
+		if !v.HasValue() {
+			continue
+		}
+		value, err := v.Value()
 		if err == nil {
 			err = value.MaterializeOnDevice(e.backend, true, 0)
 		}
 		if err != nil {
-			return 0, fmt.Errorf("weight %s: %w", name, err)
+			return 0, fmt.Errorf("weight %s: %w", v.Path(), err)
 		}
 	}
 	return min(runtime.GOMAXPROCS(0), 4), nil
@@ -309,8 +324,11 @@ func (e *Encoder) Restore(w Weights) error {
 	return nil
 }
 
-// Hash identifies the weights, activation and preprocessing as they were when
-// the encoder was opened or last restored: 16 hexadecimal digits of a SHA-256.
+// Moved tells the encoder that its weights were changed through their variables.
+func (e *Encoder) Moved() { e.hash = "" }
+
+// Hash identifies weights, activation and preprocessing: 16 hexadecimal digits
+// of a SHA-256. It is computed once, until the weights are restored or Moved.
 func (e *Encoder) Hash() (string, error) {
 	if e.hash != "" {
 		return e.hash, nil

@@ -29,6 +29,9 @@ func Families() []string {
 	return names
 }
 
+// preprocessorFile is Hugging Face's configuration of the preprocessing.
+const preprocessorFile = "preprocessor_config.json"
+
 // familyOf returns the family of a shape.
 func familyOf(s family.Shape) family.Family {
 	i := slices.IndexFunc(families, func(f family.Family) bool { return f.Name == s.Family() })
@@ -41,13 +44,14 @@ type configuration struct {
 	library family.Library // that wrote the folder
 	pre     preprocess.Config
 	name    string // under which the model was published; empty when not said
+	files   map[string][]byte
 }
 
 // readConfig reads a folder's configuration: open_clip's when it is there, since
 // such folders often have a config.json of timm beside it, else Hugging Face's.
 func readConfig(files fs.FS) (c configuration, err error) {
 	if data, err := fs.ReadFile(files, family.OpenCLIPFile); err == nil {
-		c.library = family.OpenCLIPLibrary
+		c.library, c.files = family.OpenCLIPLibrary, map[string][]byte{family.OpenCLIPFile: data}
 		if c.shape, err = parseOpenCLIP(data); err != nil {
 			return c, err
 		}
@@ -58,15 +62,16 @@ func readConfig(files fs.FS) (c configuration, err error) {
 	if err != nil {
 		return c, fmt.Errorf("no configuration: neither %s nor %s is there", family.HFFile, family.OpenCLIPFile)
 	}
-	c.library = family.HuggingFace
+	c.library, c.files = family.HuggingFace, map[string][]byte{family.HFFile: data}
 	if c.shape, c.name, err = parseHF(data); err != nil {
 		return c, err
 	}
-	if data, err = fs.ReadFile(files, "preprocessor_config.json"); err != nil {
-		return c, fmt.Errorf("preprocessor_config.json: %w", err)
+	if data, err = fs.ReadFile(files, preprocessorFile); err != nil {
+		return c, fmt.Errorf("%s: %w", preprocessorFile, err)
 	}
+	c.files[preprocessorFile] = data
 	if c.pre, err = preprocess.ParseHF(data); err == nil && c.pre.Size != c.shape.Sizes().ImageSize {
-		err = fmt.Errorf("preprocessor_config.json makes %d pixels a side, config.json wants %d", c.pre.Size, c.shape.Sizes().ImageSize)
+		err = fmt.Errorf(preprocessorFile+" makes %d pixels a side, config.json wants %d", c.pre.Size, c.shape.Sizes().ImageSize)
 	}
 	return c, err
 }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/family"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
 )
@@ -287,27 +289,57 @@ func TestSavedFixtureOpensAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out := t.TempDir()
-			if err := e.Save(out, SaveOptions{}); err != nil {
-				t.Fatal(err)
-			}
-			again, err := Open(b, out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			before, err1 := json.Marshal(e.shape.Config())
-			after, err2 := json.Marshal(again.shape.Config())
-			if err1 != nil || err2 != nil || string(before) != string(after) {
-				t.Errorf("configuration %s became %s (%v, %v)", before, after, err1, err2)
-			}
-			h1, err1 := e.Hash()
-			h2, err2 := again.Hash()
-			if err1 != nil || err2 != nil || h1 != h2 {
-				t.Errorf("hash %s became %s (%v, %v)", h1, h2, err1, err2)
-			}
-			if e.Config() != again.Config() {
-				t.Errorf("configuration %+v became %+v", e.Config(), again.Config())
-			}
+			checkSaved(t, e, tensorsOf(t, dir))
+			e.library = "" // as if it was made here
+			checkSaved(t, e, nil)
 		})
+	}
+}
+
+// tensorsOf returns the names of the tensors in a folder's checkpoint.
+func tensorsOf(t *testing.T, dir string) []string {
+	t.Helper()
+	f, err := checkpoint.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return f.Names()
+}
+
+// checkSaved saves and opens the encoder. The tensors are stored under names
+// of stored, when there are any.
+func checkSaved(t *testing.T, e *Encoder, stored []string) {
+	t.Helper()
+	out := t.TempDir()
+	if err := e.Save(out, SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(e.Backend(), out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err1 := json.Marshal(e.shape.Config())
+	after, err2 := json.Marshal(again.shape.Config())
+	if err1 != nil || err2 != nil || string(before) != string(after) {
+		t.Errorf("configuration %s became %s (%v, %v)", before, after, err1, err2)
+	}
+	h1, err1 := e.Hash()
+	h2, err2 := again.Hash()
+	if err1 != nil || err2 != nil || h1 != h2 {
+		t.Errorf("hash %s became %s (%v, %v)", h1, h2, err1, err2)
+	}
+	if e.Config() != again.Config() {
+		t.Errorf("configuration %+v became %+v", e.Config(), again.Config())
+	}
+	for _, name := range tensorsOf(t, out) {
+		if stored != nil && !slices.Contains(stored, name) {
+			t.Errorf("tensor %s is not one of the checkpoint that was opened", name)
+		}
+	}
+	for name, data := range e.configFiles {
+		if now, err := os.ReadFile(filepath.Join(out, name)); e.library != "" && !strings.Contains(string(data), "dtype") && string(now) != string(data) {
+			t.Errorf("%s became %s (%v)", name, now, err)
+		}
 	}
 }

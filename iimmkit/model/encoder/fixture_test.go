@@ -17,6 +17,7 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/file/reference"
 	"github.com/iimmkit/iimm/iimmkit/file/tensorfile"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
 )
 
 // backends opens Go and, where a plugin is there, XLA.
@@ -186,7 +187,8 @@ func hiddenStates(e *Encoder, pixels []float32, ids []int32) (map[string][]float
 	exec, err := model.NewExec(e.Backend(), e.Store(), func(_ *model.Scope, in []*graph.Node) []*graph.Node {
 		names = nil
 		var nodes []*graph.Node
-		net := e.Network().Tapped(func(name string, x *graph.Node) { names, nodes = append(names, name), append(nodes, x) })
+		tapped := transformer.NewWeights(e.Store()).Tapped(func(name string, x *graph.Node) { names, nodes = append(names, name), append(nodes, x) })
+		net := e.Over(tapped).Network()
 		// The features are outputs too: the Go backend (compute v0.1.0) fails on
 		// a graph whose last nodes no output needs.
 		images := net.ImageFeatures(in[0].Graph(), in[0])

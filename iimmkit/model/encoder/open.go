@@ -21,6 +21,7 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/token"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
 )
 
 // registered are checkpoints that the program carries, by name.
@@ -109,7 +110,7 @@ func openFS(b compute.Backend, files fs.FS, name string, open func() (*checkpoin
 		want[i] = checkpoint.Want{Name: p.Name, Shape: p.Shape}
 	}
 	e := withoutWeights(b, config.shape, config.pre)
-	e.Unread = f.Unread()
+	e.Unread, e.library, e.configFiles = f.Unread(), config.library, config.files
 	if err := e.openTokenizer(files, config.library); err != nil {
 		return nil, err
 	}
@@ -159,7 +160,7 @@ func withoutWeights(b compute.Backend, shape family.Shape, pre preprocess.Config
 			Family: shape.Family(), EmbedDim: sizes.EmbedDim, ImageSize: sizes.ImageSize, ContextLength: sizes.ContextLength,
 			VocabSize: sizes.VocabSize, Activation: sizes.Vision, Preprocess: pre,
 		},
-		shape: shape, network: shape.Network(store), backend: b, store: store,
+		shape: shape, network: shape.Network(transformer.NewWeights(store)), backend: b, store: store,
 	}
 	if sizes.Text != sizes.Vision {
 		e.config.TextActivation = sizes.Text

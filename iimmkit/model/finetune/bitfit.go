@@ -12,11 +12,11 @@ var bitfit = Method{
 	Name:        "bitfit",
 	About:       "the biases of all blocks of both towers",
 	MovesTowers: true,
+	Forgets:     true,
+	Rate:        1e-2,
 	open: func(m Method, e *encoder.Encoder, o Options) (Tuner, error) {
 		return openTowers(m, e, o, func(weight string) bool {
 			return inBlock(weight) && (strings.HasSuffix(weight, ".bias") || strings.HasSuffix(weight, ".in_proj_bias"))
 		})
 	},
 }
-
-func inBlock(weight string) bool { return strings.Contains(weight, "resblocks.") }

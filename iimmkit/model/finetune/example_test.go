@@ -26,10 +26,13 @@ func Example() {
 			log.Fatal(err)
 		}
 		moved := tuner.Parameters(10)
-		fmt.Printf("%s: %d tensors, %d values; towers move: %v\n", method, len(moved), finetune.Count(moved), tuner.Method().MovesTowers)
+		fmt.Printf("%s: %d tensors, %d values; other tasks affected: %v\n", method, len(moved), finetune.Count(moved), tuner.Method().Forgets)
 	}
 	// Output:
-	// full: 85 tensors, 594112 values; towers move: true
-	// bitfit: 36 tensors, 5632 values; towers move: true
-	// probe: 2 tensors, 650 values; towers move: false
+	// full: 85 tensors, 594112 values; other tasks affected: true
+	// bitfit: 36 tensors, 5632 values; other tasks affected: true
+	// attention: 6 tensors, 135168 values; other tasks affected: true
+	// lora: 24 tensors, 16384 values; other tasks affected: true
+	// adapter: 4 tensors, 4096 values; other tasks affected: true
+	// probe: 2 tensors, 650 values; other tasks affected: false
 }

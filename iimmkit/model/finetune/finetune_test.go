@@ -60,7 +60,7 @@ func quick() Options {
 
 func run(t *testing.T, tuner Tuner, d Data, seed int) *Tuned {
 	t.Helper()
-	tuned, err := tuner.Run(t.Context(), d, seed, nil)
+	tuned, err := tuner.Run(t.Context(), d, Job{Seed: seed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,6 +139,10 @@ func TestTowerMethodsLearnAndOnlyTheirParametersMove(t *testing.T) {
 		{"full", 3e-3, 30, false, func(n string) bool { return strings.HasPrefix(n, "visual.") }},
 		{"bitfit", 3e-2, 120, true, func(n string) bool {
 			return strings.Contains(n, "resblocks") && (strings.HasSuffix(n, ".bias") || strings.HasSuffix(n, "proj_bias"))
+		}},
+		{"attention", 1e-2, 60, true, func(n string) bool { return strings.HasSuffix(n, "in_proj_weight") }},
+		{"attention", 1e-2, 60, false, func(n string) bool {
+			return strings.HasSuffix(n, "in_proj_weight") && strings.HasPrefix(n, "visual.")
 		}},
 	} {
 		o := quick()
@@ -258,13 +262,13 @@ func TestDivergenceNamesStepAndRate(t *testing.T) {
 	o.Rate, o.ClipNorm, o.Optimizer, o.Warmup = 1e30, 0, "sgd", 0
 	start := weights(t, e)
 	tuner := open(t, e, "full", o)
-	_, err := tuner.Run(t.Context(), d, 0, nil)
+	_, err := tuner.Run(t.Context(), d, Job{})
 	if err == nil || !strings.Contains(err.Error(), "diverged at step ") || !strings.Contains(err.Error(), "learning rate") {
 		t.Fatalf("error %v", err)
 	}
 	// The tuner is of use again once the weights are.
 	restore(t, e, start)
-	if _, err := tuner.Run(t.Context(), d, 0, nil); err == nil {
+	if _, err := tuner.Run(t.Context(), d, Job{}); err == nil {
 		t.Error("the same rate does not diverge again")
 	}
 	restore(t, e, start)
@@ -279,7 +283,7 @@ func TestRunStopsWhenTold(t *testing.T) {
 	for _, method := range Methods() {
 		ctx, stop := context.WithCancel(t.Context())
 		seen := 0
-		_, err := open(t, e, method, quick()).Run(ctx, d, 0, func(done, steps int, loss float64) {
+		_, err := open(t, e, method, quick()).Run(ctx, d, Job{Watch: func(done, steps int, loss float64) {
 			seen++
 			if done != seen || steps < done || math.IsNaN(loss) {
 				t.Errorf("%s: watched step %d of %d with loss %v after %d", method, done, steps, loss, seen)
@@ -287,7 +291,7 @@ func TestRunStopsWhenTold(t *testing.T) {
 			if done == 2 {
 				stop()
 			}
-		})
+		}})
 		stop()
 		if !errors.Is(err, context.Canceled) || seen != 2 {
 			t.Errorf("%s: %v after %d steps", method, err, seen)
@@ -345,7 +349,7 @@ func TestWrongDataAndOptionsAreRefused(t *testing.T) {
 		d := good
 		spoil(&d)
 		for _, method := range Methods() {
-			if _, err := open(t, e, method, quick()).Run(t.Context(), d, 0, nil); err == nil || !strings.Contains(err.Error(), name) {
+			if _, err := open(t, e, method, quick()).Run(t.Context(), d, Job{}); err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s: error %v, want %q", method, err, name)
 			}
 		}
@@ -366,7 +370,7 @@ func TestWrongDataAndOptionsAreRefused(t *testing.T) {
 			t.Errorf("error %v, want %q", err, name)
 		}
 	}
-	if _, err := New(e, "fullest", Defaults()); err == nil || !strings.Contains(err.Error(), "full, bitfit, probe") {
+	if _, err := New(e, "fullest", Defaults()); err == nil || !strings.Contains(err.Error(), "full, bitfit, attention, lora, adapter, probe") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
 	"os"
@@ -28,6 +29,8 @@ import (
 // fixtureReport is what report.json tells of each run.
 type fixtureReport struct {
 	Hyper struct {
+		Rank  int     `json:"r"`
+		Alpha float64 `json:"alpha"`
 		SGD   float64 `json:"lr_sgd"`
 		AdamW float64 `json:"lr_adamw"`
 	} `json:"hyper"`
@@ -39,94 +42,120 @@ type fixtureReport struct {
 	} `json:"methods"`
 }
 
-// fixtureMethods says how each fixture's method is had here.
+// Tolerances: of losses, relative, and of weights.
+const (
+	lossTolerance   = 1e-4
+	weightTolerance = 2e-5
+)
+
+// fixtureMethods says how each fixture's method is had here, and where its
+// initial values are.
 var fixtureMethods = map[string]struct {
 	method string
+	start  string
 	set    func(*Options)
 }{
-	"full":           {"full", func(o *Options) { o.TrainLogitScale = true }},
-	"full_textfixed": {"full", func(o *Options) { o.FixedText = true }},
-	"bitfit":         {"bitfit", func(*Options) {}},
+	"full":           {"full", "", func(o *Options) { o.TrainLogitScale = true }},
+	"full_textfixed": {"full", "", func(o *Options) { o.FixedText = true }},
+	"bitfit":         {"bitfit", "", func(*Options) {}},
+	"attention":      {"attention", "", func(*Options) {}},
+	"lora":           {"lora", "init/lora/", func(*Options) {}},
+	"lora_warm":      {"lora", "init/lora_warm/", func(*Options) {}},
+	"adapter_image":  {"adapter", "init/adapter/", func(o *Options) { o.Adapter.ImagesOnly = true }},
+	"adapter_both":   {"adapter", "init/adapter/", func(*Options) {}},
 }
 
 func TestFixtureSteps(t *testing.T) {
 	dir := reference.Fixtures(t, "finetune")
 	report := readReport(t, dir)
 	data := readNPZ(t, filepath.Join(dir, "data.npz"))
-	b := openGo(t)
-	tested := 0
-	for _, name := range slices.Sorted(maps.Keys(report.Methods)) {
-		want := report.Methods[name]
-		kind, optimizer, _ := strings.Cut(name, ".")
-		if kind == "probe" {
-			continue // TestFixtureProbeSteps
-		}
-		how, ok := fixtureMethods[kind]
-		if !ok {
-			t.Logf("%s: this method is not there yet", name)
-			continue
-		}
-		tested++
-		t.Run(name, func(t *testing.T) {
-			o := Defaults()
-			o.ClipNorm, o.Captions = 0, 1
-			how.set(&o)
-			expected := readNPZ(t, filepath.Join(dir, name+".npz"))
-			open := func(opt train.Optimizer) *towers {
-				e, err := encoder.Open(b, dir)
-				if err != nil {
-					t.Fatal(err)
-				}
-				tuner, err := New(e, how.method, o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				tower := tuner.(*towers)
-				if tower.step, err = train.NewStep(b, e.Store(), tower.vars, train.Options{Optimizer: opt}, tower.loss); err != nil {
-					t.Fatal(err)
-				}
-				return tower
+	for backendName, b := range openAll(t) {
+		for _, name := range slices.Sorted(maps.Keys(report.Methods)) {
+			want := report.Methods[name]
+			kind, optimizer, _ := strings.Cut(name, ".")
+			if kind == "probe" {
+				continue // TestFixtureProbeSteps
 			}
+			t.Run(backendName+"/"+name, func(t *testing.T) {
+				how, ok := fixtureMethods[kind]
+				if !ok {
+					t.Fatalf("no method makes %s", name)
+				}
+				o := Options{Batch: 1, Steps: 1, Captions: 1, Schedule: "constant", DecayAll: true, Optimizer: optimizer}
+				o.LoRA = LoRAOptions{Rank: report.Hyper.Rank, Alpha: report.Hyper.Alpha}
+				o.Adapter = AdapterOptions{Ratio: .2, Reduction: 4}
+				how.set(&o)
+				expected := readNPZ(t, filepath.Join(dir, name+".npz"))
+				open := func(decay float64) *descent {
+					o.WeightDecay = decay
+					tuner := openFixture(t, b, dir, how.method, o)
+					for _, v := range tuner.vars {
+						if how.start != "" {
+							set(t, v, data[how.start+tuner.l.name(v)])
+						}
+					}
+					return tuner
+				}
 
-			tower := open(train.SGD{Momentum: .9})
-			if got := tower.Parameters(4); len(got) != want.Trainable || Count(got) != want.NParams {
-				t.Errorf("%d tensors of %d values move, want %d of %d", len(got), Count(got), want.Trainable, want.NParams)
-			}
-			if optimizer == "sgd" { // the only files with gradients
-				stepOn(t, tower, data, 0, 0)
-				for _, p := range tower.Parameters(4) {
-					got := variable(t, tower.e.Store(), "/optimizer/0/"+p.Name) // the first velocity is the gradient
-					closeTo(t, "gradient of "+p.Name, got, expected["grad1/"+p.Name], 4*want.GradDev)
+				tuner := open(0)
+				if got := tuner.Parameters(4); len(got) != want.Trainable || Count(got) != want.NParams {
+					t.Errorf("%d tensors of %d values move, want %d of %d", len(got), Count(got), want.Trainable, want.NParams)
 				}
-			}
+				if optimizer == "sgd" { // the only files with gradients
+					stepOn(t, tuner, data, 0, 0)
+					for _, v := range tuner.vars {
+						got := variable(t, tuner.e.Store(), "/optimizer/0"+v.Path()) // the first velocity is the gradient
+						name := tuner.l.name(v)
+						closeTo(t, "gradient of "+name, got, expected["grad1/"+name], max(4*want.GradDev, 1e-6))
+					}
+				}
 
-			rate, opt := report.Hyper.SGD, train.Optimizer(train.SGD{Momentum: .9, WeightDecay: 1e-4})
-			if optimizer == "adamw" {
-				adam := train.NewAdamW(.01)
-				adam.Decays = func(string, int) bool { return true }
-				rate, opt = report.Hyper.AdamW, adam
-			}
-			tower = open(opt)
-			for k, loss := range expected["losses"] {
-				if got := stepOn(t, tower, data, k, rate); math.Abs(got-loss) > 1e-5 {
-					t.Errorf("loss %d is %.7f, want %.7f", k, got, loss)
+				rate, decay := report.Hyper.SGD, 1e-4
+				if optimizer == "adamw" {
+					rate, decay = report.Hyper.AdamW, .01
 				}
-			}
-			for _, p := range tower.Parameters(4) {
-				got := variable(t, tower.e.Store(), "/"+p.Name)
-				want := expected["final/"+p.Name]
-				if strings.HasSuffix(p.Name, "in_proj_bias") && optimizer == "adamw" {
-					// The true gradient of the keys' bias is 0: Adam scales rounding up to whole steps.
-					n := len(want) / 3
-					got, want = cutOut(got, n, 2*n), cutOut(want, n, 2*n)
+				tuner = open(decay)
+				for k, loss := range expected["losses"] {
+					if got := stepOn(t, tuner, data, k, rate); !(math.Abs(got-loss) <= lossTolerance*math.Abs(loss)) {
+						t.Errorf("loss %d is %.7f, want %.7f", k, got, loss)
+					}
 				}
-				closeTo(t, "final "+p.Name, got, want, 1.1e-5)
-			}
-			closeTo(t, "logits after", logitsOf(t, tower, data), expected["logits_after"], 4*want.LogitsDev)
-		})
+				for _, v := range tuner.vars {
+					name := tuner.l.name(v)
+					got, want := variable(t, tuner.e.Store(), v.Path()), expected["final/"+name]
+					if strings.HasSuffix(name, "in_proj_bias") && optimizer == "adamw" {
+						// The true gradient of the keys' bias is 0: Adam scales rounding up to whole steps.
+						n := len(want) / 3
+						got, want = cutOut(got, n, 2*n), cutOut(want, n, 2*n)
+					}
+					closeTo(t, "final "+name, got, want, weightTolerance)
+				}
+				closeTo(t, "logits after", logitsOf(t, tuner, data), expected["logits_after"], max(4*want.LogitsDev, 1e-4))
+			})
+		}
 	}
-	if tested != 6 {
-		t.Errorf("%d of the 6 runs of full, full_textfixed and bitfit are in the fixtures", tested)
+}
+
+func openFixture(t *testing.T, b compute.Backend, dir, method string, o Options) *descent {
+	t.Helper()
+	e, err := encoder.Open(b, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tuner, err := New(e, method, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tuner.(*descent)
+}
+
+func set(t *testing.T, v *model.Variable, to []float64) {
+	t.Helper()
+	if len(to) != v.Shape().Size() {
+		t.Fatalf("%s: %d initial values of shape %v", v.Path(), len(to), v.Shape())
+	}
+	if err := setValues([]*model.Variable{v}, [][]float32{narrow(to)}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -138,44 +167,66 @@ func TestFixtureProbeSteps(t *testing.T) {
 	t.Log("the probe of this package is fitted to convergence: only its features, loss and optimiser are compared")
 	report := readReport(t, dir)
 	data := readNPZ(t, filepath.Join(dir, "data.npz"))
-	b := openGo(t)
-	for _, optimizer := range []string{"sgd", "adamw"} {
-		e, err := encoder.Open(b, dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		expected := readNPZ(t, filepath.Join(dir, "probe."+optimizer+".npz"))
-		w := e.Store().VariableWithValue("/probe.weight", tensors.FromFlatDataAndDimensions(narrow(data["init/probe/probe.weight"]), 4, 16))
-		bias := e.Store().VariableWithValue("/probe.bias", tensors.FromFlatDataAndDimensions(narrow(data["init/probe/probe.bias"]), 4))
-		rate, opt := report.Hyper.SGD, train.Optimizer(train.SGD{Momentum: .9, WeightDecay: 1e-4})
-		if optimizer == "adamw" {
-			adam := train.NewAdamW(.01)
-			adam.Decays = func(string, int) bool { return true }
-			rate, opt = report.Hyper.AdamW, adam
-		}
-		step, err := train.NewStep(b, e.Store(), []*model.Variable{w, bias}, train.Options{Optimizer: opt}, func(g *graph.Graph, in []*graph.Node) *graph.Node {
-			f := e.Network().ImageFeatures(g, in[0])
-			logits := graph.Add(graph.DotGeneral(f, []int{1}, nil, w.NodeValue(g), []int{1}, nil), graph.InsertAxes(bias.NodeValue(g), 0))
-			return crossEntropy(logits, in[1])
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for k, loss := range expected["losses"] {
-			d := batchOf(data, k)
-			labels := make([]int32, len(d.Labels))
-			for i, y := range d.Labels {
-				labels[i] = int32(y)
-			}
-			got, err := step.Run(rate, tensors.FromFlatDataAndDimensions(d.Pixels, len(labels), 3, 24, 24), labels)
-			if err != nil || math.Abs(got-loss) > 1e-5 {
-				t.Errorf("%s: loss %d is %.7f (%v), want %.7f", optimizer, k, got, err, loss)
-			}
-		}
-		for _, name := range []string{"probe.weight", "probe.bias"} {
-			closeTo(t, optimizer+" final "+name, variable(t, e.Store(), "/"+name), expected["final/"+name], 1.1e-5)
+	classes := len(data["init/probe/probe.bias"])
+	dim := len(data["init/probe/probe.weight"]) / classes
+	for backendName, b := range openAll(t) {
+		for _, optimizer := range []string{"sgd", "adamw"} {
+			t.Run(backendName+"/probe."+optimizer, func(t *testing.T) {
+				e, err := encoder.Open(b, dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				expected := readNPZ(t, filepath.Join(dir, "probe."+optimizer+".npz"))
+				w := e.Store().VariableWithValue("/probe.weight", tensors.FromFlatDataAndDimensions(narrow(data["init/probe/probe.weight"]), classes, dim))
+				bias := e.Store().VariableWithValue("/probe.bias", tensors.FromFlatDataAndDimensions(narrow(data["init/probe/probe.bias"]), classes))
+				rate, opt := report.Hyper.SGD, train.Optimizer(train.SGD{Momentum: .9, WeightDecay: 1e-4})
+				if optimizer == "adamw" {
+					adam := train.NewAdamW(.01)
+					adam.Decays = func(string, int) bool { return true }
+					rate, opt = report.Hyper.AdamW, adam
+				}
+				step, err := train.NewStep(b, e.Store(), []*model.Variable{w, bias}, train.Options{Optimizer: opt}, func(g *graph.Graph, in []*graph.Node) *graph.Node {
+					f := e.Network().ImageFeatures(g, in[0])
+					logits := graph.Add(graph.DotGeneral(f, []int{1}, nil, w.NodeValue(g), []int{1}, nil), graph.InsertAxes(bias.NodeValue(g), 0))
+					return crossEntropy(logits, in[1])
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				size := e.Config().ImageSize
+				for k, loss := range expected["losses"] {
+					d := batchOf(data, k)
+					labels := make([]int32, len(d.Labels))
+					for i, y := range d.Labels {
+						labels[i] = int32(y)
+					}
+					got, err := step.Run(rate, tensors.FromFlatDataAndDimensions(d.Pixels, len(labels), 3, size, size), labels)
+					if err != nil || !(math.Abs(got-loss) <= lossTolerance*math.Abs(loss)) {
+						t.Errorf("loss %d is %.7f (%v), want %.7f", k, got, err, loss)
+					}
+				}
+				for _, name := range []string{"probe.weight", "probe.bias"} {
+					closeTo(t, "final "+name, variable(t, e.Store(), "/"+name), expected["final/"+name], weightTolerance)
+				}
+			})
 		}
 	}
+}
+
+// openAll opens the Go backend and, where its plugin is there, XLA.
+func openAll(t *testing.T) map[string]compute.Backend {
+	t.Helper()
+	list := map[string]compute.Backend{backend.Go: openGo(t)}
+	b, err := backend.Open(backend.XLACPU)
+	switch {
+	case err == nil:
+		list[backend.XLACPU] = b
+	case errors.Is(err, backend.ErrUnavailable) && !strings.Contains(os.Getenv("IIMM_REQUIRE"), "xla"):
+		t.Logf("without %s: %v", backend.XLACPU, err)
+	default:
+		t.Fatal(err)
+	}
+	return list
 }
 
 func openGo(t *testing.T) compute.Backend {
@@ -236,18 +287,14 @@ func batchOf(data map[string][]float64, k int) Data {
 	return d
 }
 
-func stepOn(t *testing.T, tower *towers, data map[string][]float64, k int, rate float64) float64 {
+func stepOn(t *testing.T, tuner *descent, data map[string][]float64, k int, rate float64) float64 {
 	t.Helper()
 	d := batchOf(data, k)
-	c, err := tower.captions(d)
+	b, err := tuner.batches(d, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := make([]int, len(d.Labels))
-	for i := range all {
-		all[i] = i
-	}
-	loss, err := tower.move(rate, d, all, c)
+	loss, err := tuner.move(rate, b, b.training, 0, k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,36 +302,20 @@ func stepOn(t *testing.T, tower *towers, data map[string][]float64, k int, rate 
 }
 
 // logitsOf returns the tuned model's logits of the first batch.
-func logitsOf(t *testing.T, tower *towers, data map[string][]float64) []float32 {
+func logitsOf(t *testing.T, tuner *descent, data map[string][]float64) []float32 {
 	t.Helper()
-	d, dim := batchOf(data, 0), tower.e.Config().EmbedDim
-	images, err := tower.e.ImageFeatures(d.Pixels)
+	d := batchOf(data, 0)
+	rows, _, err := tuner.l.images(d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts, err := tower.e.TextFeatures(d.Tokens)
+	scores, err := tuner.logits(rows, d.Tokens)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scale, err := tower.e.LogitScale()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := encoder.Normalize(images, dim); err != nil {
-		t.Fatal(err)
-	}
-	if err := encoder.Normalize(texts, dim); err != nil {
-		t.Fatal(err)
-	}
-	var logits []float32
-	for i := 0; i < len(images); i += dim {
-		for j := 0; j < len(texts); j += dim {
-			dot := 0.
-			for k := range dim {
-				dot += float64(images[i+k]) * float64(texts[j+k])
-			}
-			logits = append(logits, float32(scale*dot))
-		}
+	logits := make([]float32, len(scores))
+	for i, v := range scores {
+		logits[i] = float32(v)
 	}
 	return logits
 }

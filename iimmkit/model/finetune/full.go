@@ -1,26 +1,14 @@
 package finetune
 
-import (
-	"strings"
-
-	"github.com/iimmkit/iimm/iimmkit/model/encoder"
-)
-
-const (
-	// logitScale is the weight that only Options.TrainLogitScale moves.
-	logitScale = "logit_scale"
-	// logitBias, of SigLIP, never moves: adding a number to all logits leaves the
-	// cross-entropy as it is.
-	logitBias = "logit_bias"
-)
+import "github.com/iimmkit/iimm/iimmkit/model/encoder"
 
 var full = Method{
 	Name:        "full",
 	About:       "all weights of both towers",
 	MovesTowers: true,
+	Forgets:     true,
+	Rate:        3e-4,
 	open: func(m Method, e *encoder.Encoder, o Options) (Tuner, error) {
-		return openTowers(m, e, o, func(weight string) bool { return weight != logitBias })
+		return openTowers(m, e, o, func(string) bool { return true })
 	},
 }
-
-func inImageTower(weight string) bool { return strings.HasPrefix(weight, "visual.") }

@@ -43,7 +43,7 @@ func (p *prober) Parameters(classes int) []Parameter {
 // Run chooses the penalty whose probe, fitted to four fifths of the training
 // images, has the least cross-entropy on the rest, dealt by seed, and fits with
 // it to all of them.
-func (p *prober) Run(ctx context.Context, data Data, seed int, watch Watch) (*Tuned, error) {
+func (p *prober) Run(ctx context.Context, data Data, job Job) (*Tuned, error) {
 	classes, err := data.classes(p.e.Config())
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (p *prober) Run(ctx context.Context, data Data, seed int, watch Watch) (*Tu
 			return nil, err
 		}
 	}
-	penalty, err := choosePenalty(ctx, x, d, data.Labels, classes, seed, watch)
+	penalty, err := choosePenalty(ctx, x, d, data.Labels, classes, job.Seed, job.Watch)
 	if err != nil {
 		return nil, fmt.Errorf("method %s: %w", p.method.Name, err)
 	}

@@ -86,12 +86,17 @@ func (o SGD) update(name string, value, grad *Node, state, s []*Node) (*Node, []
 	return Sub(value, Mul(v, s[0])), []*Node{v}
 }
 
+// Constant returns the learning rate of step t: a linear rise over warmup
+// steps to peak.
+func Constant(peak float64, t, warmup int) float64 {
+	if warmup <= 0 {
+		return peak
+	}
+	return peak * min(1, float64(t+1)/float64(warmup))
+}
+
 // Cosine returns the learning rate of step t of steps: a linear rise over
 // warmup steps to peak, times half a cosine that ends at 0.
 func Cosine(peak float64, t, steps, warmup int) float64 {
-	rise := 1.
-	if warmup > 0 {
-		rise = min(1, float64(t+1)/float64(warmup))
-	}
-	return peak * rise * .5 * (1 + math.Cos(math.Pi*float64(t)/float64(steps)))
+	return Constant(peak, t, warmup) * .5 * (1 + math.Cos(math.Pi*float64(t)/float64(steps)))
 }

@@ -27,19 +27,48 @@ func (s *Step) saveResume(path string, p resumePoint) error {
 	if err != nil {
 		return err
 	}
+	list, err := s.State()
+	if err != nil {
+		return err
+	}
+	return tensorfile.WriteSafetensors(path, list, map[string]string{"resume": string(meta)})
+}
+
+// State returns weights and optimiser state, named by the paths of their variables.
+func (s *Step) State() ([]tensorfile.Tensor, error) {
 	var list []tensorfile.Tensor
 	for _, v := range s.variables() {
 		value, err := v.Value()
 		if err != nil {
-			return fmt.Errorf("%s: %w", v.Path(), err)
+			return nil, fmt.Errorf("%s: %w", v.Path(), err)
 		}
 		data, err := tensors.CopyFlatData[float32](value)
 		if err != nil {
-			return fmt.Errorf("%s: %w", v.Path(), err)
+			return nil, fmt.Errorf("%s: %w", v.Path(), err)
 		}
 		list = append(list, tensorfile.FromFloat32(v.Path(), v.Shape().Dimensions, data))
 	}
-	return tensorfile.WriteSafetensors(path, list, map[string]string{"resume": string(meta)})
+	return list, nil
+}
+
+// SetState takes over what State returned after so many steps.
+func (s *Step) SetState(path string, f *tensorfile.Safetensors, steps int) error {
+	for _, v := range s.variables() {
+		t, err := f.Tensor(v.Path())
+		if err != nil {
+			return err
+		}
+		data, err := t.Float32s()
+		if err != nil || len(data) != v.Shape().Size() {
+			return fmt.Errorf("%s: tensor %s does not fit (%v; remove the file to start from the beginning)", path, v.Path(), err)
+		}
+		// FromFlatDataAndDimensions copies, so the mapped file can be closed.
+		if err := v.SetValue(tensors.FromFlatDataAndDimensions(data, v.Shape().Dimensions...)); err != nil {
+			return fmt.Errorf("%s: %w", v.Path(), err)
+		}
+	}
+	s.t = steps
+	return nil
 }
 
 // loadResume sets weights and optimiser state to those of a resume file. Where
@@ -60,21 +89,9 @@ func (s *Step) loadResume(path string, want resumePoint) (p resumePoint, ok bool
 	if p.Recipe != want.Recipe || p.Backend != want.Backend {
 		return p, false, nil
 	}
-	for _, v := range s.variables() {
-		t, err := f.Tensor(v.Path())
-		if err != nil {
-			return p, false, err
-		}
-		data, err := t.Float32s()
-		if err != nil || len(data) != v.Shape().Size() {
-			return p, false, fmt.Errorf("%s: tensor %s does not fit (%v; remove the file to start from the beginning)", path, v.Path(), err)
-		}
-		// FromFlatDataAndDimensions copies, so the mapped file can be closed.
-		if err := v.SetValue(tensors.FromFlatDataAndDimensions(data, v.Shape().Dimensions...)); err != nil {
-			return p, false, fmt.Errorf("%s: %w", v.Path(), err)
-		}
+	if err := s.SetState(path, f, p.Steps); err != nil {
+		return p, false, err
 	}
-	s.t = p.Steps
 	return p, true, nil
 }
 

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -103,6 +104,9 @@ func NewStep(b compute.Backend, store *model.Store, vars []*model.Variable, o Op
 	return s, nil
 }
 
+// ErrDiverged is the error of a step whose loss or gradient is not finite.
+var ErrDiverged = errors.New("training diverged")
+
 // Run does one step at the given learning rate and returns the loss before it.
 // A loss or gradient that is not finite is an error; the weights are then of
 // no use.
@@ -129,7 +133,7 @@ func (s *Step) Run(rate float64, inputs ...any) (loss float64, err error) {
 	}
 	loss = float64(values[0])
 	if math.IsNaN(loss) || math.IsInf(loss, 0) || math.IsNaN(float64(values[1])) || math.IsInf(float64(values[1]), 0) {
-		return loss, fmt.Errorf("training diverged at step %d, learning rate %g: loss %g, gradient norm %g", s.t, rate, loss, values[1])
+		return loss, fmt.Errorf("%w at step %d, learning rate %g: loss %g, gradient norm %g", ErrDiverged, s.t, rate, loss, values[1])
 	}
 	s.t++
 	return loss, nil

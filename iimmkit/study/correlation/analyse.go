@@ -23,11 +23,15 @@ type Options struct {
 	Subsets int
 }
 
+// permutations is how many orders of the tasks a p value rests on.
+const permutations = 9999
+
 // Analyse correlates predictors with targets over the tasks of the runs, apart
-// for each protocol, model and method. Failed runs are counted and left out.
-// The same runs, in whatever order, and options give the same report. Runs that
-// cannot be pooled, such as two of one task and seed with different settings,
-// are an error.
+// for each protocol, model and method, then pools what several models or methods
+// say of one protocol, and adjusts p values for their number. Failed runs are
+// counted and left out. The same runs, in whatever order, and options give the
+// same report. Runs that cannot be taken together, such as two of one task and seed
+// with different settings, are an error.
 func Analyse(runs []experiment.Run, o Options) (*Report, error) {
 	if o.Bootstrap < 0 || o.Subsets < 0 {
 		return nil, fmt.Errorf("correlation: %d resamples and %d subsets: must not be negative", o.Bootstrap, o.Subsets)
@@ -46,7 +50,7 @@ func Analyse(runs []experiment.Run, o Options) (*Report, error) {
 	}
 	report := &Report{
 		Schema: Schema, Failed: failed, Repeated: repeated, Runs: len(runs) - failed - repeated,
-		Bootstrap: o.Bootstrap, Seed: o.Seed,
+		Bootstrap: o.Bootstrap, Seed: o.Seed, Permutations: permutations, Pooled: []Pooled{},
 	}
 	for _, g := range groups {
 		analysed, err := analyse(g, o)
@@ -55,7 +59,67 @@ func Analyse(runs []experiment.Run, o Options) (*Report, error) {
 		}
 		report.Groups = append(report.Groups, *analysed)
 	}
+	for _, p := range pools(report.Groups) {
+		report.Pooled = append(report.Pooled, p.correlate(o)...)
+	}
+	if err := report.adjust(); err != nil {
+		return nil, err
+	}
+	report.Statement = overview(report)
 	return report, nil
+}
+
+// adjust sets the adjusted p values of all groups together, and of each pooled set.
+func (r *Report) adjust() error {
+	var groups []test
+	var err error
+	for i := range r.Groups {
+		for j := range r.Groups[i].Correlations {
+			c := &r.Groups[i].Correlations[j]
+			groups = append(groups, test{c.P, &c.PHolm, &c.PBH})
+		}
+	}
+	if r.Tests, err = adjust(groups); err != nil {
+		return err
+	}
+	for i := range r.Pooled {
+		var pooled []test
+		for j := range r.Pooled[i].Correlations {
+			c := &r.Pooled[i].Correlations[j]
+			pooled = append(pooled, test{c.P, &c.PHolm, &c.PBH})
+		}
+		if r.Pooled[i].Tests, err = adjust(pooled); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// test is a p value and where its adjusted forms go.
+type test struct {
+	p        *float64
+	holm, bh **float64
+}
+
+// adjust counts the tests that have a p value and adjusts it for their number.
+func adjust(tests []test) (n int, err error) {
+	tests = slices.DeleteFunc(tests, func(t test) bool { return t.p == nil })
+	p := make([]float64, len(tests))
+	for i, t := range tests {
+		p[i] = *t.p
+	}
+	holm, err := Holm(p)
+	if err != nil {
+		return 0, err
+	}
+	bh, err := BenjaminiHochberg(p)
+	if err != nil {
+		return 0, err
+	}
+	for i, t := range tests {
+		*t.holm, *t.bh = &holm[i], &bh[i]
+	}
+	return len(tests), nil
 }
 
 func analyse(g group, o Options) (*Group, error) {
@@ -132,36 +196,29 @@ type sample struct {
 	shared      bool     // some domain has several tasks
 	draws       *Resamples
 	domainDraws *Resamples
+	orders      *Permutations
 }
 
 func newSample(tasks []Task, target string, o Options) *sample {
 	s := &sample{target: target}
-	byDomain := map[string]int{}
-	var units [][]int
 	for _, t := range tasks {
 		y, ok := t.Values[target]
 		if !ok {
 			continue
 		}
-		i := len(s.y)
 		s.tasks = append(s.tasks, t)
 		s.y = append(s.y, y)
 		s.zeroShot = append(s.zeroShot, t.Values[ZeroShotError])
 		s.names = append(s.names, t.Task)
 		s.domains = append(s.domains, t.Domain)
-		u, known := byDomain[t.Domain]
-		if !known {
-			u = len(units)
-			byDomain[t.Domain] = u
-			units = append(units, nil)
-		}
-		units[u] = append(units[u], i)
 	}
+	units := unitsOf(s.domains)
 	s.shared = len(units) < len(s.y)
 	s.draws = NewResamples(Singles(len(s.y)), o.Bootstrap, o.Seed)
 	if s.shared {
 		s.domainDraws = NewResamples(units, o.Bootstrap, o.Seed)
 	}
+	s.orders = NewPermutations(len(s.y), permutations, o.Seed)
 	return s
 }
 
@@ -206,6 +263,8 @@ func (s *sample) correlate(predictor string) (Correlation, error) {
 	pick := newPicker(len(y))
 	c.CI95 = s.draws.Interval(pick.two(pearson, x, y))
 	c.CI95ByDomain = s.domainDraws.Interval(pick.two(pearson, x, y))
+	c.PPermutation = s.orders.P(permutedPearson(x, y))
+	c.MostInfluential = s.mostInfluential(x)
 	c.RhoCI95 = s.draws.Interval(pick.spearmanDrawn(x, y))
 	c.TauCI95 = s.draws.Interval(kendallDrawn(x, y))
 	if c.Line, err = Fit(x, y); err != nil {
@@ -223,7 +282,42 @@ func (s *sample) correlate(predictor string) (Correlation, error) {
 	excess := func(x, y, z []float64) float64 { return math.Abs(pearson(x, y)) - math.Abs(pearson(z, y)) }
 	c.Excess = defined(excess(x, y, z))
 	c.ExcessCI95 = s.draws.Percentile(pick.three(excess, x, y, z))
-	return c, nil
+	c.ExcessP, err = excessP(pearson(x, y), pearson(z, y), pearson(x, z), len(y))
+	return c, err
+}
+
+// excessP is the p value of |xy| = |zy|: with the signs of x and z turned so
+// that both correlate positively with y.
+func excessP(xy, zy, xz float64, n int) (*float64, error) {
+	if n < 4 || !isFinite(xy) || !isFinite(zy) || !isFinite(xz) {
+		return nil, nil
+	}
+	if math.Signbit(xy) != math.Signbit(zy) {
+		xz = -xz
+	}
+	_, p, err := Williams(math.Abs(xy), math.Abs(zy), xz, n)
+	return p, err
+}
+
+// mostInfluential finds the task without which r changes most, in Fisher's z: nil
+// for fewer than four, where r is not defined, or without any change.
+func (s *sample) mostInfluential(x []float64) *Left {
+	if len(x) < fewestUnits {
+		return nil
+	}
+	z := math.Atanh(pearson(x, s.y))
+	var left *Left
+	most := 0.0
+	for i, r := range leaveOneOut(x, s.y) {
+		change := math.Abs(math.Atanh(r) - z)
+		if math.IsNaN(r) && !math.IsNaN(z) {
+			change = math.Inf(1) // the task makes the correlation
+		}
+		if change > most {
+			most, left = change, &Left{s.names[i], defined(r)}
+		}
+	}
+	return left
 }
 
 // forecasters lists the sets of predictors whose forecasts are compared.

@@ -60,50 +60,40 @@ func Singles(n int) [][]int {
 // The interval is nil when the statistic of the whole sample is not defined or
 // that of more than half of the draws is not, and for nil resamples.
 func (r *Resamples) Interval(statistic func(items []int) float64) *Interval {
-	if r == nil {
-		return nil
-	}
-	whole, leaveOut := r.jackknife(statistic)
-	return bca(whole, r.values(statistic), leaveOut, len(r.draws))
+	return bca(r.each(statistic))
 }
 
 // Percentile returns the interval between the 2.5 % and 97.5 % points of the
 // statistic's draws, under the conditions of Interval.
 func (r *Resamples) Percentile(statistic func(items []int) float64) *Interval {
+	whole, drawn, _ := r.each(statistic)
+	return bca(whole, drawn, nil)
+}
+
+// each is the statistic of the sample, of each draw and without each unit; NaN
+// and nothing for nil resamples.
+func (r *Resamples) each(statistic func(items []int) float64) (whole float64, drawn, leaveOut []float64) {
 	if r == nil {
-		return nil
+		return math.NaN(), nil, nil
 	}
-	whole, _ := r.jackknife(statistic)
-	return bca(whole, r.values(statistic), nil, len(r.draws))
-}
-
-// values are the statistic's defined draws.
-func (r *Resamples) values(statistic func(items []int) float64) []float64 {
-	values := make([]float64, 0, len(r.draws))
-	for _, items := range r.draws {
-		if v := statistic(items); isFinite(v) {
-			values = append(values, v)
-		}
-	}
-	return values
-}
-
-// jackknife is the statistic of the sample, and without each of its units.
-func (r *Resamples) jackknife(statistic func(items []int) float64) (whole float64, leaveOut []float64) {
 	whole = statistic(slices.Concat(r.units...))
+	drawn = make([]float64, len(r.draws))
+	for b, items := range r.draws {
+		drawn[b] = statistic(items)
+	}
 	for u := range r.units {
 		leaveOut = append(leaveOut, statistic(slices.Concat(slices.Concat(r.units[:u]...), slices.Concat(r.units[u+1:]...))))
 	}
-	return whole, leaveOut
+	return whole, drawn, leaveOut
 }
 
-// bca is the interval of a statistic from its value, its defined draws and its
+// bca is the interval of a statistic from its value, its draws and its
 // leave-one-out values; without the latter it is the percentile interval.
-func bca(whole float64, values, leaveOut []float64, draws int) *Interval {
-	if !isFinite(whole) || 2*len(values) < draws {
+func bca(whole float64, drawn, leaveOut []float64) *Interval {
+	values := slices.DeleteFunc(slices.Clone(drawn), func(v float64) bool { return !isFinite(v) })
+	if !isFinite(whole) || 2*len(values) < len(drawn) {
 		return nil
 	}
-	values = slices.Clone(values)
 	slices.Sort(values)
 	low, high := .025, .975
 	if bias, acceleration, ok := correction(whole, values, leaveOut); ok {

@@ -56,24 +56,6 @@ func Kendall(x, y []float64) (Coefficient, error) {
 	return Coefficient{defined(tau), kendallP(x, y)}, nil
 }
 
-// Partial returns the Pearson correlation of x and y given z,
-//
-//	(r_xy - r_xz r_yz) / sqrt((1 - r_xz^2)(1 - r_yz^2)),
-//
-// that is, of what is left of x and y after the least-squares line on z. P is
-// from Student's t with n-3 degrees of freedom. Value is nil when x or y is
-// constant or a linear function of z.
-func Partial(x, y, z []float64) (Coefficient, error) {
-	if err := checkPairs(x, y); err != nil {
-		return Coefficient{}, err
-	}
-	if err := checkPairs(x, z); err != nil {
-		return Coefficient{}, err
-	}
-	r := partial(x, y, z)
-	return Coefficient{defined(r), tTest(r, len(x)-3)}, nil
-}
-
 func checkPairs(x, y []float64) error {
 	if len(x) != len(y) {
 		return fmt.Errorf("correlation: %d values against %d: must be pairs", len(x), len(y))
@@ -114,7 +96,7 @@ func constant(x []float64) bool {
 
 // pearson is NaN where not defined.
 func pearson(x, y []float64) float64 {
-	if len(x) < 2 || constant(x) || constant(y) {
+	if len(x) < 2 {
 		return math.NaN()
 	}
 	mx, my := mean(x), mean(y)
@@ -125,16 +107,18 @@ func pearson(x, y []float64) float64 {
 		yy += b * b
 		xy += a * b
 	}
+	if small(xx, mx, len(x)) && constant(x) || small(yy, my, len(y)) && constant(y) {
+		return math.NaN()
+	}
 	return clamp(xy / math.Sqrt(xx) / math.Sqrt(yy))
 }
 
-func partial(x, y, z []float64) float64 {
-	xy, xz, yz := pearson(x, y), pearson(x, z), pearson(y, z)
-	// Rounding leaves a linear function of z a remainder of this order.
-	if !(1-xz*xz > 1e-12) || !(1-yz*yz > 1e-12) {
-		return math.NaN()
-	}
-	return clamp((xy - xz*yz) / math.Sqrt((1-xz*xz)*(1-yz*yz)))
+// small tells whether n values with this mean and sum of squares about it can be
+// constant: it spares pearson, called for every draw, the look at all values. No
+// value is larger than |mean| + sqrt(squares), and the range is at least the
+// standard deviation.
+func small(squares, mean float64, n int) bool {
+	return !(math.Sqrt(squares/float64(n)) > 1e-11*(math.Abs(mean)+math.Sqrt(squares)))
 }
 
 // clamp removes what rounding adds to a perfect correlation; NaN stays.

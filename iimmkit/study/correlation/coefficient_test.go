@@ -96,27 +96,6 @@ func show(v *float64) any {
 	return *v
 }
 
-// Values of statsmodels 0.15.0: correlation of the residuals of OLS on the third
-// variable; p of scipy.stats.t with n-3 degrees of freedom.
-func TestPartialAgreesWithResiduals(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		y    []float64
-		r, p float64
-	}{
-		{"gain", prototypeGain, -0.000983903639880733, 0.996035369294022},
-		{"forgetting", prototypeForgetting, 0.320584475686743, 0.0962598247028288},
-	} {
-		got, err := Partial(wave(), c.y, prototypeError())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !near(got.Value, c.r, 1e-12) || !near(got.P, c.p, 1e-11) {
-			t.Errorf("%s: partial %v p %v, statsmodels %v %v", c.name, show(got.Value), show(got.P), c.r, c.p)
-		}
-	}
-}
-
 func TestUndefinedIsNilNeverNaN(t *testing.T) {
 	same := []float64{.3, .3, .3, .3, .3}
 	// What three seeds of the same value average to may differ in the last bit.

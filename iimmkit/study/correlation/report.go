@@ -7,18 +7,28 @@ const Schema = 1
 
 // Report is what the runs of a ledger tell, by protocol, model and method. What
 // is not defined is nil and null in JSON. Intervals are 95 % bootstrap intervals
-// over tasks; p values are two-sided and not adjusted for their number.
+// over tasks; p values are two-sided and, but for those called adjusted, not
+// adjusted for their number.
 type Report struct {
 	Schema int `json:"schema"`
+	// Statement says in plain words how many groups and tests there are, what is
+	// left of them after adjustment and what the groups come to together.
+	Statement string `json:"statement"`
 	// Runs counts the runs that were analysed; Failed those with an error, Repeated
 	// copies of a run, both left out.
 	Runs     int `json:"runs"`
 	Failed   int `json:"failed"`
 	Repeated int `json:"repeated"`
 	// Bootstrap is the number of resamples behind each interval, drawn by Seed.
-	Bootstrap int     `json:"bootstrap"`
-	Seed      uint64  `json:"seed"`
-	Groups    []Group `json:"groups"`
+	Bootstrap int    `json:"bootstrap"`
+	Seed      uint64 `json:"seed"`
+	// Permutations is the number of orders behind each p_permutation, all orders
+	// where there are no more.
+	Permutations int `json:"permutations"`
+	// Tests counts the correlations r of all groups that have a p.
+	Tests  int      `json:"tests"`
+	Groups []Group  `json:"groups"`
+	Pooled []Pooled `json:"pooled"`
 }
 
 // Group is the analysis of the runs of one protocol, model and method. Seeds of
@@ -50,12 +60,19 @@ type SeedSD struct {
 // Correlation says how a predictor goes together with a target over N tasks:
 // Pearson's r, Spearman's rho, Kendall's tau-b, each with p value and interval.
 type Correlation struct {
-	Predictor string    `json:"predictor"`
-	Target    string    `json:"target"`
-	N         int       `json:"n"`
-	R         *float64  `json:"r"`
-	P         *float64  `json:"p"`
-	CI95      *Interval `json:"ci95"`
+	Predictor string   `json:"predictor"`
+	Target    string   `json:"target"`
+	N         int      `json:"n"`
+	R         *float64 `json:"r"`
+	P         *float64 `json:"p"`
+	// PHolm and PBH are P adjusted by Holm and by Benjamini and Hochberg for all
+	// Tests of the report. Groups that share tasks repeat each other: Holm's is then
+	// larger than it need be.
+	PHolm *float64 `json:"p_holm"`
+	PBH   *float64 `json:"p_bh"`
+	// PPermutation is r's p value by permuting tasks, which needs no normal law.
+	PPermutation *float64  `json:"p_permutation"`
+	CI95         *Interval `json:"ci95"`
 	// CI95ByDomain is the interval of r when whole domains are resampled instead of
 	// tasks; null where every task has a domain of its own or fewer than four domains exist.
 	CI95ByDomain *Interval `json:"ci95_by_domain"`
@@ -72,9 +89,20 @@ type Correlation struct {
 	// Excess is |r| minus |r of zero-shot error| on the same tasks, in [-1,1]; null for zero-shot error itself.
 	Excess     *float64  `json:"abs_r_minus_zero_shot_error"`
 	ExcessCI95 *Interval `json:"abs_r_minus_zero_shot_error_ci95"`
+	// ExcessP is Williams' p of Excess being zero.
+	ExcessP *float64 `json:"abs_r_minus_zero_shot_error_p"`
+	// MostInfluential is the task without which r changes most; null for
+	// fewer than four tasks and where r is not defined or 1.
+	MostInfluential *Left `json:"most_influential"`
 	// Line is the least-squares line of the target on the predictor.
 	Line *Line  `json:"line"`
 	Note string `json:"note,omitempty"`
+}
+
+// Left is a task left out, and the correlation of the others: nil where not defined.
+type Left struct {
+	Task     string   `json:"task"`
+	RWithout *float64 `json:"r_without"`
 }
 
 // Forecast says how far off a target is forecast for a task that was left out,

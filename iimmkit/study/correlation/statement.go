@@ -240,3 +240,84 @@ func notes(g *Group, retained int) []string {
 	}
 	return notes
 }
+
+// overview says what the whole report rests on and, where groups were pooled,
+// what they come to together.
+func overview(r *Report) string {
+	s := []string{sayGroups(r), sayTests(r)}
+	for i, p := range r.Pooled {
+		if r.Overall(i) {
+			s = append(s, sayPooled(&p, Gain)...)
+			s = append(s, sayPooled(&p, Forgetting)...)
+		}
+	}
+	return strings.Join(s, " ")
+}
+
+func sayGroups(r *Report) string {
+	protocols, models, methods := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	fewest, most := math.MaxInt, 0
+	for _, g := range r.Groups {
+		protocols[g.Protocol], models[g.Model], methods[g.Method] = true, true, true
+		fewest, most = min(fewest, g.N), max(most, g.N)
+	}
+	tasks := counted(most, "task")
+	if fewest < most {
+		tasks = fmt.Sprintf("%d to %d tasks", fewest, most)
+	}
+	text := fmt.Sprintf("%s: %s, %s", counted(len(r.Groups), "group"), counted(len(models), "model"), counted(len(methods), "method"))
+	if len(protocols) > 1 {
+		text += ", " + counted(len(protocols), "protocol")
+	}
+	if len(r.Groups) > 1 {
+		return text + ", " + tasks + " each."
+	}
+	return text + ", " + tasks + "."
+}
+
+func sayTests(r *Report) string {
+	var plain, holm, bh int
+	for _, g := range r.Groups {
+		for _, c := range g.Correlations {
+			if c.P == nil {
+				continue
+			}
+			for _, k := range []struct {
+				p     float64
+				count *int
+			}{{*c.P, &plain}, {*c.PHolm, &holm}, {*c.PBH, &bh}} {
+				if k.p <= .05 {
+					*k.count++
+				}
+			}
+		}
+	}
+	if r.Tests == 0 {
+		return "No correlation could be tested."
+	}
+	return fmt.Sprintf("%s r were tested, of which chance alone would give %.1f a p of at most 0.05: %d have it, %d after Benjamini and Hochberg's adjustment, %d after Holm's.",
+		counted(r.Tests, "correlation"), .05*float64(r.Tests), plain, bh, holm)
+}
+
+// sayPooled compares IIMM with the trivial predictor.
+func sayPooled(p *Pooled, target string) []string {
+	c, trivial := p.Correlation(IIMM, target), p.Correlation(ZeroShotError, target)
+	if c == nil || c.R == nil {
+		return nil
+	}
+	where := "Pooled over " + counted(c.Groups, "group")
+	if p.Protocol != "" {
+		where += " of protocol " + p.Protocol
+	}
+	text := fmt.Sprintf("%s, IIMM and %s: r = %s", where, target, FigureInterval(c.R, c.CI95))
+	if c.Groups > 1 {
+		text += fmt.Sprintf(" (in the groups from %s to %s)", number(*c.RMin), number(*c.RMax))
+	}
+	if trivial != nil && trivial.R != nil {
+		text += "; zero-shot error: r = " + FigureInterval(trivial.R, trivial.CI95)
+	}
+	if c.PartialR != nil {
+		text += "; IIMM given zero-shot error: r = " + FigureInterval(c.PartialR, c.PartialCI95)
+	}
+	return []string{text + "."}
+}

@@ -34,38 +34,92 @@ type before struct {
 }
 
 // measureBefore fills in the before of every task, from the folder's cache
-// where it has them.
-func (s *session) measureBefore(ctx context.Context, dir string, report progress.Reporter) error {
-	bar := report.Start("measure before tuning", len(s.tasks))
-	defer bar.Done()
+// where it has them. Several processes divide the tasks.
+func (s *session) measureBefore(ctx context.Context, dir string, leases *store.Leases, report progress.Reporter) error {
+	var missing []*taskData
 	for _, t := range s.tasks {
-		if err := ctx.Err(); err != nil {
-			return err
+		if t.before == nil {
+			missing = append(missing, t)
 		}
-		bar.Note(t.Name)
-		key := content([]any{edition, s.modelHash, s.backend, identify(t.Task), s.protocol.Folds, s.protocol.FoldSeed})
-		path := filepath.Join(dir, beforeFolder, key+".json")
-		b, err := readBefore(path, key)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			if b, err = s.measureTask(ctx, t); err != nil {
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	bar := report.Start("measure before tuning", len(missing))
+	defer bar.Done()
+	for {
+		var others []*taskData
+		for _, t := range missing {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			bar.Note(t.Name)
+			err := s.measureOnce(ctx, t, dir, leases)
+			switch {
+			case err == nil:
+				bar.Add(1)
+			case ctx.Err() == nil && (errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrLost)):
+				others = append(others, t)
+			default:
 				return fmt.Errorf("task %s: %w", t.Name, err)
 			}
-			b.Key = key
-			data, err := json.MarshalIndent(b, "", "  ")
-			if err != nil {
-				return fmt.Errorf("task %s: %w", t.Name, err)
-			}
-			if err := store.WriteFile(path, append(data, '\n')); err != nil {
+		}
+		if len(others) == 0 {
+			return nil
+		}
+		if len(others) == len(missing) {
+			bar.Note("waiting for another process")
+			if err := wait(ctx); err != nil {
 				return err
 			}
 		}
-		t.before = b
-		bar.Add(1)
+		missing = others
 	}
-	return nil
+}
+
+// beforeKey is the name of the file of what is measured of a task.
+func (s *session) beforeKey(t *taskData) string {
+	return content([]any{edition, s.modelHash, s.backend, identify(t.Task), s.protocol.Folds, s.protocol.FoldSeed})
+}
+
+func beforePath(dir, key string) string { return filepath.Join(dir, beforeFolder, key+".json") }
+
+// measureOnce reads or measures the before of a task. The error wraps
+// store.ErrLocked while another process measures it.
+func (s *session) measureOnce(ctx context.Context, t *taskData, dir string, leases *store.Leases) error {
+	key := s.beforeKey(t)
+	path := beforePath(dir, key)
+	var err error
+	if t.before, err = readBefore(path, key); err != nil || t.before != nil {
+		return err
+	}
+	lease, err := leases.Claim(ctx, "before-"+key)
+	if err != nil {
+		return err
+	}
+	defer lease.Release()
+	if t.before, err = readBefore(path, key); err == nil && t.before == nil {
+		t.before, err = s.measureTask(lease.Context(), t)
+		if err != nil {
+			if cause := context.Cause(lease.Context()); errors.Is(cause, store.ErrLost) {
+				err = cause
+			}
+			t.before = nil
+			return err
+		}
+		t.before.Key = key
+		data, err := json.MarshalIndent(t.before, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := store.WriteFile(path, append(data, '\n')); err != nil {
+			return err
+		}
+	}
+	if err == nil {
+		lease.Finish()
+	}
+	return err
 }
 
 // readBefore returns nil when there is nothing of use: what is missing or

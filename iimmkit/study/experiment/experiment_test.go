@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -16,7 +17,6 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/core/measure"
 	"github.com/iimmkit/iimm/iimmkit/file/picture"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
-	"github.com/iimmkit/iimm/iimmkit/file/store"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	"github.com/iimmkit/iimm/iimmkit/model/finetune"
 )
@@ -34,7 +34,7 @@ func do(t *testing.T, e *encoder.Encoder, tasks []*datasets.Task, spec Spec, dir
 func untimed(runs []Run) []Run {
 	out := make([]Run, len(runs))
 	for i, r := range runs {
-		r.Seconds, r.PhaseSeconds = 0, nil
+		r.Seconds, r.PhaseSeconds, r.PeakMemory = 0, nil, 0
 		out[i] = r
 	}
 	return out
@@ -134,7 +134,7 @@ func TestRunsHoldWhatTheirPartsGive(t *testing.T) {
 	if data.Tokens, err = e.Tokenize(task.Captions); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tuner.Run(t.Context(), data, 1, nil); err != nil {
+	if _, err := tuner.Run(t.Context(), data, finetune.Job{Seed: 1}); err != nil {
 		t.Fatal(err)
 	}
 	after := map[string]float64{}
@@ -158,6 +158,17 @@ func TestRunsHoldWhatTheirPartsGive(t *testing.T) {
 		t.Errorf("probe %+v", probe)
 	}
 	for _, r := range runs {
+		for _, phase := range []string{"embed", "measure", "zero_shot", "probe_cv", "read", "tune", "evaluate"} {
+			if r.PhaseSeconds[phase] <= 0 {
+				t.Errorf("%s took %v s", phase, r.PhaseSeconds[phase])
+			}
+		}
+		if runtime.GOOS == "linux" && r.PeakMemory < 1<<20 {
+			t.Errorf("peak memory %d", r.PeakMemory)
+		}
+		if r.Method == "full" && (r.Settings["learning_rate"] != 3e-3 || r.Settings["steps"] != 8.) || r.Method == "probe" && r.Settings["learning_rate"] != nil {
+			t.Errorf("settings of %s: %v", r.Method, r.Settings)
+		}
 		if r.Seconds <= 0 || r.PhaseSeconds["tune"] <= 0 || r.Hashes["model"] == "" || r.NTrain != 40 || r.NTest != 30 {
 			t.Errorf("run %+v", r)
 		}
@@ -354,19 +365,7 @@ func TestStatusCountsWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestTwoProcessesDoNotShareAFolder(t *testing.T) {
-	dir := t.TempDir()
-	unlock, err := store.Lock(filepath.Join(dir, lockFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
-	if _, err := DoOn(t.Context(), tinyEncoder(t), tinyTasks(), tinySpec(), dir, progress.Discard); err == nil || !strings.Contains(err.Error(), "another process") {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestDamagedRunFileIsNamed(t *testing.T) {
+func TestDamagedRunFileIsNamedAndDoneAgain(t *testing.T) {
 	e, tasks, spec := tinyEncoder(t), tinyTasks()[:2], tinySpec()
 	dir := t.TempDir()
 	sum := do(t, e, tasks, spec, dir)
@@ -374,13 +373,18 @@ func TestDamagedRunFileIsNamed(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range []error{
-		func() error { _, err := ReadLedger(dir); return err }(),
-		func() error { _, err := DoOn(t.Context(), e, tasks, spec, dir, progress.Discard); return err }(),
-	} {
-		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "remove the file") {
-			t.Errorf("error %v", err)
-		}
+	if _, err := ReadLedger(dir); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "remove the file") {
+		t.Errorf("error %v", err)
+	}
+	if status, err := StatusOf(dir); err != nil || status.Missing != 1 || len(status.Damaged) != 1 || !strings.Contains(status.Damaged[0], path) {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	again := do(t, e, tasks, spec, dir)
+	if again.Reused != 7 || len(again.Damaged) != 1 || !strings.Contains(again.Damaged[0], path) || !reflect.DeepEqual(untimed(again.Runs), untimed(sum.Runs)) {
+		t.Errorf("%d of 7 runs reused, or other numbers; damaged: %v", again.Reused, again.Damaged)
+	}
+	if runs, err := ReadLedger(dir); err != nil || len(runs) != 8 {
+		t.Errorf("%d runs, %v", len(runs), err)
 	}
 	os.Remove(path)
 	os.Remove(filepath.Join(dir, LedgerFile))

@@ -13,7 +13,7 @@ import (
 
 // edition counts the changes to how numbers come about, each of which makes older
 // runs runs of another kind.
-const edition = 1
+const edition = 2
 
 // content hashes what the JSON of v says: 16 hexadecimal digits of a SHA-256.
 func content(v any) string {
@@ -41,11 +41,27 @@ type planned struct {
 	Task   int             `json:"-"` // index of the tuned task
 
 	RunID      string `json:"run_id"`
+	Model      string `json:"model"`
+	Backend    string `json:"backend"`
+	Protocol   string `json:"protocol"`
 	MethodName string `json:"method"`
 	TaskName   string `json:"task"`
 	Seed       int    `json:"seed"`
+	// Steps is the number of steps of tuning, 0 where the method has none.
+	Steps float64 `json:"steps,omitempty"`
 
-	hashes map[string]string
+	protocol Protocol
+	settings map[string]any
+	hashes   map[string]string
+}
+
+// asJSON returns v as it is read from its JSON.
+func asJSON(v any) (out map[string]any, err error) {
+	data, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(data, &out)
+	}
+	return out, err
 }
 
 // plan lists the runs of a spec, task by task, with their identities: hashes of
@@ -66,17 +82,22 @@ func plan(spec Spec, p Protocol, modelHash, backend string, tasks []*datasets.Ta
 			if err != nil {
 				return nil, err
 			}
+			settings, err := asJSON(m.Settings(p.Tuning))
+			if err != nil {
+				return nil, fmt.Errorf("method %s: settings: %w", name, err)
+			}
 			hashes := map[string]string{
 				"model":  modelHash,
 				"task":   content(task),
 				"config": content([]any{edition, name, m.Settings(p.Tuning), p.Folds, p.FoldSeed}),
 			}
-			if m.MovesTowers {
+			if m.Forgets {
 				hashes["off_target"] = content(others)
 			}
 			for _, seed := range spec.Seeds {
 				runs = append(runs, planned{
-					Method: m, Task: k, MethodName: name, TaskName: task.Name, Seed: seed, hashes: hashes,
+					Method: m, Task: k, MethodName: name, TaskName: task.Name, Seed: seed,
+					Model: spec.Model, Backend: backend, Protocol: p.Name, Steps: steps(settings), protocol: p, settings: settings, hashes: hashes,
 					RunID: content([]any{hashes, p.Name, seed, backend}),
 				})
 			}

@@ -3,6 +3,7 @@ package experiment
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -41,7 +42,8 @@ func Protocols() []Protocol {
 	return []Protocol{
 		protocol("quick", "60 steps of 32 images, 200 test images a task, one seed", 60, 32, 800, 200, 0),
 		protocol("standard", "150 steps of 64 images, 500 test images a task, two seeds", 150, 64, 800, 500, 0, 1),
-		protocol("full", "300 steps of 64 images, all images, three seeds", 300, 64, 0, 0, 0, 1, 2),
+		protocol("full", "quick's tuning, three seeds; iimm reproduce does it with four models and six methods", 60, 32, 800, 200, 0, 1, 2),
+		protocol("long", "300 steps of 64 images, all images, three seeds", 300, 64, 0, 0, 0, 1, 2),
 	}
 }
 
@@ -59,6 +61,9 @@ func ProtocolNamed(name string) (Protocol, error) {
 
 // Overrides change a protocol. What is nil or "" stays.
 type Overrides struct {
+	// Recipe puts the tuning options of a recipe of finetune in place of the
+	// protocol's, before the other changes.
+	Recipe    string   `json:"recipe,omitempty"`
 	Optimizer string   `json:"optimizer,omitempty"`
 	Rate      *float64 `json:"learning_rate,omitempty"`
 	Steps     *int     `json:"steps,omitempty"`
@@ -66,6 +71,21 @@ type Overrides struct {
 	NTrain    *int     `json:"n_train,omitempty"`
 	NTest     *int     `json:"n_test,omitempty"`
 	DataSeed  *uint64  `json:"data_seed,omitempty"`
+
+	Epochs      *int     `json:"epochs,omitempty"`
+	WeightDecay *float64 `json:"weight_decay,omitempty"`
+	Schedule    *string  `json:"schedule,omitempty"`
+	Objective   *string  `json:"objective,omitempty"`
+	Augment     *string  `json:"augment,omitempty"`
+	Validation  *float64 `json:"validation,omitempty"`
+	Patience    *int     `json:"patience,omitempty"`
+	FixedText   *bool    `json:"fixed_text,omitempty"`
+	TrainScale  *bool    `json:"train_logit_scale,omitempty"`
+	LoRARank    *int     `json:"lora_rank,omitempty"`
+	LoRAScale   *float64 `json:"lora_scale,omitempty"`
+	LoRAMLP     *bool    `json:"lora_mlp,omitempty"`
+	Ratio       *float64 `json:"adapter_ratio,omitempty"`
+	Reduction   *int     `json:"adapter_reduction,omitempty"`
 }
 
 // With returns the protocol changed by o, and named after the changes that make
@@ -76,11 +96,35 @@ func (p Protocol) With(o Overrides) Protocol {
 		text, _ := json.Marshal(value)
 		changes = append(changes, name+"="+strings.Trim(string(text), `"`))
 	}
+	if r, err := finetune.RecipeNamed(o.Recipe); err == nil && !reflect.DeepEqual(r, p.Tuning) {
+		p.Tuning = r
+		note("recipe", o.Recipe)
+	}
 	if o.Optimizer != "" {
 		override(note, "optimizer", &p.Tuning.Optimizer, &o.Optimizer)
 	}
-	override(note, "learning_rate", &p.Tuning.Rate, o.Rate)
-	override(note, "steps", &p.Tuning.Steps, o.Steps)
+	if o.Rate != nil { // one for a recipe's several
+		override(note, "learning_rate", &p.Tuning.Rate, o.Rate)
+		p.Tuning.Rates = nil
+	}
+	if o.Steps != nil { // in place of a recipe's epochs
+		override(note, "steps", &p.Tuning.Steps, o.Steps)
+		p.Tuning.Epochs = 0
+	}
+	override(note, "epochs", &p.Tuning.Epochs, o.Epochs)
+	override(note, "weight_decay", &p.Tuning.WeightDecay, o.WeightDecay)
+	override(note, "schedule", &p.Tuning.Schedule, o.Schedule)
+	override(note, "objective", &p.Tuning.Objective, o.Objective)
+	override(note, "augment", &p.Tuning.Augment, o.Augment)
+	override(note, "validation", &p.Tuning.Validation, o.Validation)
+	override(note, "patience", &p.Tuning.Patience, o.Patience)
+	override(note, "fixed_text", &p.Tuning.FixedText, o.FixedText)
+	override(note, "train_logit_scale", &p.Tuning.TrainLogitScale, o.TrainScale)
+	override(note, "lora_rank", &p.Tuning.LoRA.Rank, o.LoRARank)
+	override(note, "lora_scale", &p.Tuning.LoRA.Scale, o.LoRAScale)
+	override(note, "lora_mlp", &p.Tuning.LoRA.MLP, o.LoRAMLP)
+	override(note, "adapter_ratio", &p.Tuning.Adapter.Ratio, o.Ratio)
+	override(note, "adapter_reduction", &p.Tuning.Adapter.Reduction, o.Reduction)
 	override(note, "batch", &p.Tuning.Batch, o.Batch)
 	override(note, "n_train", &p.NTrain, o.NTrain)
 	override(note, "n_test", &p.NTest, o.NTest)
@@ -106,7 +150,7 @@ type Spec struct {
 	Seeds    []int     `json:"seeds"`             // nil: the protocol's
 	Protocol string    `json:"protocol"`          // "": quick
 	Backend  string    `json:"backend,omitempty"` // "": auto
-	RealDir  string    `json:"-"`                 // folder of the real data sets
+	RealDir  string    `json:"real,omitempty"`    // folder of the real data sets
 	Changes  Overrides `json:"changes"`
 	// RetryFailed does failed runs again, which are else left as they are.
 	RetryFailed bool `json:"-"`
@@ -145,6 +189,11 @@ func (s *Spec) resolve() (Protocol, error) {
 	p, err := ProtocolNamed(s.Protocol)
 	if err != nil {
 		return p, err
+	}
+	if s.Changes.Recipe != "" {
+		if _, err := finetune.RecipeNamed(s.Changes.Recipe); err != nil {
+			return p, err
+		}
 	}
 	p = p.With(s.Changes)
 	if s.Seeds == nil {

@@ -7,11 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"os"
-	"path/filepath"
+	"slices"
 	"sort"
-	"strings"
 )
 
 // LedgerFile is the name of the ledger in an experiment's folder.
@@ -20,18 +19,24 @@ const LedgerFile = "ledger.jsonl"
 // ReadLedger reads the runs of a ledger, given its file or its folder, failed
 // runs included. In a folder, finished runs that an interrupted experiment had
 // not yet brought into the ledger are read as well. The runs come in the
-// ledger's order: by model, task, method, seed, run id.
+// ledger's order: by model, task, method, protocol, seed, run id.
 func ReadLedger(path string) ([]Run, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	if info.IsDir() {
-		runs, err := readFolder(path)
-		if err == nil && len(runs) == 0 {
-			err = fmt.Errorf("ledger: %s holds no runs (no %s, no %s/*.json)", path, LedgerFile, runsFolder)
+		l, err := openLedger(path)
+		if err != nil {
+			return nil, err
 		}
-		return inOrder(runs), err
+		for _, id := range slices.Sorted(maps.Keys(l.damaged)) {
+			return nil, fmt.Errorf("ledger: %w (iimm experiment resume does the run again; or remove the file)", l.damaged[id])
+		}
+		if len(l.runs) == 0 {
+			return nil, fmt.Errorf("ledger: %s holds no runs (no %s, no %s/*.json)", path, LedgerFile, runsFolder)
+		}
+		return inOrder(l.runs), nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -88,49 +93,6 @@ func parseRun(data []byte) (Run, error) {
 	return run, nil
 }
 
-// readFolder returns, by id, the union of the ledger and the files of single
-// runs, which are the newer where both have a run.
-func readFolder(dir string) (map[string]Run, error) {
-	byID := map[string]Run{}
-	f, err := os.Open(filepath.Join(dir, LedgerFile))
-	switch {
-	case err == nil:
-		runs, err := ParseLedger(f)
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("ledger %s: %w", f.Name(), err)
-		}
-		for _, r := range runs {
-			byID[r.RunID] = r
-		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	entries, err := os.ReadDir(filepath.Join(dir, runsFolder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".json") || strings.HasPrefix(e.Name(), ".") {
-			continue // a file being written when its writer was killed
-		}
-		path := filepath.Join(dir, runsFolder, e.Name())
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("ledger: %w", err)
-		}
-		run, err := parseRun(data)
-		if err == nil && run.RunID+".json" != e.Name() {
-			err = fmt.Errorf("it holds run %s", run.RunID)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("ledger: %s: %w (remove the file to have the run done again)", path, err)
-		}
-		byID[run.RunID] = run
-	}
-	return byID, nil
-}
-
 func sortRuns(runs []Run) {
 	sort.Slice(runs, func(i, j int) bool {
 		a, b := runs[i], runs[j]
@@ -141,6 +103,8 @@ func sortRuns(runs []Run) {
 			return a.Task < b.Task
 		case a.Method != b.Method:
 			return a.Method < b.Method
+		case a.Protocol != b.Protocol:
+			return a.Protocol < b.Protocol
 		case a.Seed != b.Seed:
 			return a.Seed < b.Seed
 		}

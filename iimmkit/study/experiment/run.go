@@ -1,7 +1,7 @@
 // Package experiment does what the paper did: it measures a model on tasks
 // before tuning, tunes it on each task by each method and seed, and measures
 // gain on the task and forgetting on the others. Finished runs are lines of an
-// append-only ledger and are never done again.
+// append-only ledger and are never done again; several processes may divide them.
 package experiment
 
 // Schema is the version of Run's JSON form.
@@ -23,9 +23,12 @@ type Run struct {
 	Group    string `json:"group"`  // distance from the pretraining captions
 	Domain   string `json:"domain"` // tasks of one domain share the law of their images
 	Seed     int    `json:"seed"`
-	NTrain   int    `json:"n_train"`
-	NTest    int    `json:"n_test"`
-	Classes  int    `json:"classes"`
+	// Settings are the hyper-parameters of the method, as JSON reads them.
+	Settings map[string]any `json:"settings,omitempty"`
+
+	NTrain  int `json:"n_train"`
+	NTest   int `json:"n_test"`
+	Classes int `json:"classes"`
 
 	ZeroShotAccuracy float64  `json:"zero_shot_accuracy"`
 	Accuracy         float64  `json:"accuracy"`
@@ -49,8 +52,12 @@ type Run struct {
 
 	Seconds      float64            `json:"seconds"`
 	PhaseSeconds map[string]float64 `json:"phase_seconds,omitempty"`
-	Backend      string             `json:"backend"`
-	Hashes       map[string]string  `json:"hashes"` // model, task, off_target, config
+	// PeakMemory is the most memory that the process held in RAM during the run,
+	// in bytes, without that of a GPU; where the system cannot tell, as outside
+	// Linux, since the process began. 0: not known.
+	PeakMemory int64             `json:"peak_memory_bytes,omitempty"`
+	Backend    string            `json:"backend"`
+	Hashes     map[string]string `json:"hashes"` // model, task, off_target, config
 	// Error is set, and the measured fields meaningless, when the run failed.
 	Error string `json:"error,omitempty"`
 }

@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/iimmkit/iimm/datasets"
@@ -21,13 +22,16 @@ type session struct {
 	backend   string
 	protocol  Protocol
 	tasks     []*taskData
-	tuners    map[string]finetune.Tuner
+	tuners    map[string]finetune.Tuner // by method, for the protocol
 
 	// testPixels of all tasks in a row, so that they take few large calls; nil
 	// when they would take more memory than pixelBudget.
 	testPixels []float32
 	testTokens []int32
 	training   *taskData // the task whose training pixels are held
+	resumeDir  string    // of the files from which interrupted runs go on; "": there are none
+	// frozenTests are features before tuning, of methods that do not move the towers.
+	frozenTests *testFeatures
 }
 
 // taskData is a task in the form in which the model reads it.
@@ -165,43 +169,69 @@ func (s *session) texts(t *taskData) ([]float32, error) {
 	return x, encoder.Normalize(x, s.e.Config().EmbedDim)
 }
 
-// accuracies returns the test accuracy on every task of the encoder as it is now.
-func (s *session) accuracies(ctx context.Context) ([]float64, error) {
-	d := s.e.Config().EmbedDim
-	texts, err := s.e.TextFeatures(s.testTokens)
-	if err != nil {
-		return nil, err
+// features returns the unnormalised features of all tasks' test images and
+// captions, one task after the other, by the encoder as it is now.
+func (s *session) features(ctx context.Context) (f testFeatures, err error) {
+	if f.texts, err = s.e.TextFeatures(s.testTokens); err != nil {
+		return f, err
 	}
-	if err := encoder.Normalize(texts, d); err != nil {
+	if s.testPixels != nil {
+		f.images, err = s.e.ImageFeatures(s.testPixels)
+		return f, err
+	}
+	for _, t := range s.tasks {
+		x, err := s.testFeatures(ctx, t)
+		if err != nil {
+			return f, err
+		}
+		f.images = append(f.images, x...)
+	}
+	return f, nil
+}
+
+// testFeatures are unnormalised features of test images and of captions.
+type testFeatures struct{ images, texts []float32 }
+
+// adapted returns the features before tuning as an adapter changes them, with
+// part times its share. The encoder must have the weights of the start.
+func (s *session) adapted(ctx context.Context, a *finetune.Adapter, part float64) (testFeatures, error) {
+	if s.frozenTests == nil {
+		f, err := s.features(ctx)
+		if err != nil {
+			return f, err
+		}
+		s.frozenTests = &f
+	}
+	return testFeatures{a.Images(s.frozenTests.images, part), a.Texts(s.frozenTests.texts, part)}, nil
+}
+
+// classify tests features on every task.
+func (s *session) classify(f testFeatures) ([]*evaluate.Accuracy, error) {
+	d := s.e.Config().EmbedDim
+	if err := encoder.Normalize(f.texts, d); err != nil {
 		return nil, fmt.Errorf("tuned captions: %w", err)
 	}
-	var images []float32
-	if s.testPixels != nil {
-		if images, err = s.e.ImageFeatures(s.testPixels); err != nil {
-			return nil, err
-		}
-	}
-	out := make([]float64, len(s.tasks))
+	out := make([]*evaluate.Accuracy, len(s.tasks))
 	image, text := 0, 0
 	for k, t := range s.tasks {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		var own []float32
-		if images != nil {
-			own = images[image*d : (image+t.Test.Len())*d]
-		} else if own, err = s.testFeatures(ctx, t); err != nil {
-			return nil, err
-		}
-		a, err := evaluate.ZeroShot(own, texts[text*d:(text+len(t.Captions))*d], d, t.testLabels)
+		var err error
+		out[k], err = evaluate.ZeroShot(f.images[image*d:(image+t.Test.Len())*d], f.texts[text*d:(text+len(t.Captions))*d], d, t.testLabels)
 		if err != nil {
 			return nil, fmt.Errorf("task %s after tuning: %w", t.Name, err)
 		}
-		out[k] = a.Top1
 		image += t.Test.Len()
 		text += len(t.Captions)
 	}
 	return out, nil
+}
+
+// use turns to another protocol on the same data. Tuners of the one before are
+// let go: their graphs and optimisers take memory.
+func (s *session) use(p Protocol) {
+	if p.Name != s.protocol.Name {
+		clear(s.tuners)
+	}
+	s.protocol = p
 }
 
 func (s *session) tuner(method string) (finetune.Tuner, error) {
@@ -215,16 +245,29 @@ func (s *session) tuner(method string) (finetune.Tuner, error) {
 	return t, err
 }
 
+// data returns the training part of a task in the form in which a method reads it.
+func (s *session) data(ctx context.Context, m finetune.Method, t *taskData) (finetune.Data, error) {
+	data := finetune.Data{Labels: t.trainLabels, Tokens: t.tokens}
+	var err error
+	if m.MovesTowers {
+		data.Pixels, err = s.trainingPixels(t)
+	} else {
+		data.Features, err = s.frozenFeatures(ctx, t)
+	}
+	return data, err
+}
+
 // do tunes and measures. The run says what failed; the error is of what hinders
 // further runs too. keep, when not nil, is called while the encoder has the
 // tuned weights, which are then taken back.
 func (s *session) do(ctx context.Context, p planned, watch finetune.Watch, keep func(*finetune.Tuned) error) (Run, error) {
-	began := time.Now()
+	began, peak := time.Now(), watchMemory()
+	s.use(p.protocol)
 	t := s.tasks[p.Task]
 	b := t.before
 	run := Run{
 		Schema: Schema, RunID: p.RunID, Protocol: s.protocol.Name, Model: s.e.Name, Method: p.MethodName,
-		Task: t.Name, Group: t.Group, Domain: t.Domain, Seed: p.Seed,
+		Task: t.Name, Group: t.Group, Domain: t.Domain, Seed: p.Seed, Settings: p.settings,
 		NTrain: t.Train.Len(), NTest: t.Test.Len(), Classes: len(t.Captions),
 		ZeroShotAccuracy: b.ZeroShotAccuracy, OffTarget: map[string][2]float64{},
 		IIMM: b.Measured.IIMM, Inter: b.Measured.Inter, Intra: b.Measured.Intra, Alignment: b.Measured.Alignment,
@@ -235,22 +278,19 @@ func (s *session) do(ctx context.Context, p planned, watch finetune.Watch, keep 
 	for phase, seconds := range b.Seconds {
 		run.PhaseSeconds[phase] = seconds
 	}
-	data := finetune.Data{Labels: t.trainLabels, Tokens: t.tokens}
-	var err error
-	if p.Method.MovesTowers {
-		data.Pixels, err = s.trainingPixels(t)
-	} else {
-		data.Features, err = s.frozenFeatures(ctx, t)
-	}
+	clock := stopwatch(run.PhaseSeconds)
+	data, err := s.data(ctx, p.Method, t)
 	if err != nil {
 		return run, fmt.Errorf("task %s: %w", t.Name, err)
 	}
+	clock("read")
 	failure := s.tune(ctx, p, data, &run, watch, keep)
 	if p.Method.MovesTowers {
 		if err := s.e.Restore(s.start); err != nil {
 			return run, err
 		}
 	}
+	run.PeakMemory = peak()
 	if failure != nil {
 		if err := ctx.Err(); err != nil {
 			return run, err
@@ -268,21 +308,34 @@ func (s *session) tune(ctx context.Context, p planned, data finetune.Data, run *
 	if err != nil {
 		return err
 	}
-	tuned, err := tuner.Run(ctx, data, p.Seed, watch)
+	job := finetune.Job{Seed: p.Seed, Watch: watch}
+	if s.resumeDir != "" {
+		job.Resume = filepath.Join(s.resumeDir, ".resume-"+p.RunID)
+	}
+	tuned, err := tuner.Run(ctx, data, job)
 	if err != nil {
 		return err
 	}
 	clock("tune")
 	t := s.tasks[p.Task]
-	if p.Method.MovesTowers {
-		after, err := s.accuracies(ctx)
+	if p.Method.Forgets {
+		f, err := testFeatures{}, error(nil)
+		if tuned.Adapter != nil {
+			f, err = s.adapted(ctx, tuned.Adapter, 1)
+		} else {
+			f, err = s.features(ctx)
+		}
 		if err != nil {
 			return err
 		}
-		run.Accuracy = after[p.Task]
+		after, err := s.classify(f)
+		if err != nil {
+			return err
+		}
+		run.Accuracy = after[p.Task].Top1
 		for j, other := range s.tasks {
 			if j != p.Task {
-				run.OffTarget[other.Name] = [2]float64{other.before.ZeroShotAccuracy, after[j]}
+				run.OffTarget[other.Name] = [2]float64{other.before.ZeroShotAccuracy, after[j].Top1}
 			}
 		}
 	} else {
@@ -299,7 +352,10 @@ func (s *session) tune(ctx context.Context, p planned, data finetune.Data, run *
 	run.derive()
 	clock("evaluate")
 	if keep != nil {
-		return keep(tuned)
+		if err := keep(tuned); err != nil {
+			return err
+		}
 	}
+	finetune.Finished(job)
 	return nil
 }

@@ -5,26 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/iimmkit/iimm/datasets"
-	"github.com/iimmkit/iimm/iimmkit/core/evaluate"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/file/store"
-	"github.com/iimmkit/iimm/iimmkit/file/tensorfile"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	"github.com/iimmkit/iimm/iimmkit/model/finetune"
 )
 
-// Files of a tuned model's folder beside the checkpoint's own.
-const (
-	RunFile   = "run.json"          // the Run
-	ProbeFile = "probe.safetensors" // of method probe, instead of a checkpoint
-)
+// RunFile, in a tuned model's folder, holds the Run.
+const RunFile = "run.json"
 
 // Tuned is one tuned model.
 type Tuned struct {
@@ -36,12 +29,16 @@ type Tuned struct {
 	ParameterCount int                  `json:"parameter_count"`
 	// Losses are the batches' losses before each step; empty for a probe.
 	Losses []float64 `json:"losses"`
+	// Checks are looks at the validation images, if there were any; Rate is the
+	// learning rate, chosen by them where there were several.
+	Checks []finetune.Check `json:"checks,omitempty"`
+	Rate   float64          `json:"learning_rate,omitempty"`
 }
 
 // Tune does the one run that the spec asks for, on the first of its tasks; the
-// others are those on which forgetting is measured. The tuned model goes to
-// dir: a checkpoint that encoder.Open reads or, for a probe, its weights, and
-// run.json, the last to be written. A folder that holds a model is refused.
+// others are those on which forgetting is measured. What finetune.Keep keeps
+// goes to dir, and run.json, the last to be written. A folder that holds a tuned
+// model is refused. Interrupted and called again, Tune goes on where it was.
 func Tune(ctx context.Context, spec Spec, dir string, report progress.Reporter) (*Tuned, error) {
 	p, err := spec.resolve()
 	if err != nil {
@@ -56,6 +53,14 @@ func Tune(ctx context.Context, spec Spec, dir string, report progress.Reporter) 
 
 // TuneOn is Tune on an encoder and tasks that are opened already.
 func TuneOn(ctx context.Context, e *encoder.Encoder, tasks []*datasets.Task, spec Spec, dir string, report progress.Reporter) (*Tuned, error) {
+	source := spec.Model
+	if info, err := os.Stat(source); err == nil && info.IsDir() && !slices.Contains(encoder.Registered(), source) {
+		if source, err = filepath.Abs(source); err != nil {
+			return nil, err
+		}
+	} else if source == "" {
+		source = e.Name
+	}
 	spec.Model, spec.Tasks = e.Name, nil
 	for _, t := range tasks {
 		spec.Tasks = append(spec.Tasks, t.Name)
@@ -67,10 +72,8 @@ func TuneOn(ctx context.Context, e *encoder.Encoder, tasks []*datasets.Task, spe
 	if len(spec.Methods) != 1 || len(spec.Seeds) != 1 {
 		return nil, fmt.Errorf("%d methods and %d seeds: one model comes of one of each", len(spec.Methods), len(spec.Seeds))
 	}
-	for _, name := range []string{"model.safetensors", "open_clip_model.safetensors", ProbeFile} {
-		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s holds a model already (%s): choose another folder", dir, name)
-		}
+	if kept, err := finetune.Open(dir); err == nil {
+		return nil, fmt.Errorf("%s holds a model already (of method %s): choose another folder", dir, kept.Method)
 	}
 	s, err := newSession(e, p, tasks)
 	if err != nil {
@@ -80,6 +83,7 @@ func TuneOn(ctx context.Context, e *encoder.Encoder, tasks []*datasets.Task, spe
 	if err != nil {
 		return nil, err
 	}
+	s.resumeDir = dir
 	if err := s.open(ctx, report); err != nil {
 		return nil, err
 	}
@@ -100,11 +104,11 @@ func TuneOn(ctx context.Context, e *encoder.Encoder, tasks []*datasets.Task, spe
 			bar.Done()
 		}
 	}, func(tuned *finetune.Tuned) error {
-		if tuned.Probe != nil {
-			return saveProbe(filepath.Join(dir, ProbeFile), tuned.Probe, s)
+		if tuned.Losses != nil {
+			out.Losses = tuned.Losses
 		}
-		out.Losses = tuned.Losses
-		return e.Save(dir, encoder.SaveOptions{})
+		out.Checks, out.Rate = tuned.Checks, tuned.Rate
+		return finetune.Keep(dir, e, finetune.Base{Model: source, Hash: s.modelHash}, spec.Methods[0], tuned)
 	})
 	if err != nil {
 		return nil, err
@@ -119,24 +123,4 @@ func TuneOn(ctx context.Context, e *encoder.Encoder, tasks []*datasets.Task, spe
 		return nil, err
 	}
 	return out, store.WriteFile(filepath.Join(dir, RunFile), append(data, '\n'))
-}
-
-// saveProbe writes the probe in the form score = weight·(x-mean)/scale + bias;
-// a class that had no training image has bias -Inf.
-func saveProbe(path string, p *evaluate.Probe, s *session) error {
-	weight := make([]float64, p.Classes*p.D)
-	bias := slices.Repeat([]float64{math.Inf(-1)}, p.Classes)
-	for k, c := range p.Present {
-		copy(weight[c*p.D:], p.Weight[k*p.D:(k+1)*p.D])
-		bias[c] = p.Bias[k]
-	}
-	return tensorfile.WriteSafetensors(path, []tensorfile.Tensor{
-		tensorfile.FromFloat64("bias", []int{p.Classes}, bias),
-		tensorfile.FromFloat64("mean", []int{p.D}, p.Mean),
-		tensorfile.FromFloat64("scale", []int{p.D}, p.Scale),
-		tensorfile.FromFloat64("weight", []int{p.Classes, p.D}, weight),
-	}, map[string]string{
-		"format": "iimm probe 1", "model": s.e.Name, "model_hash": s.modelHash, "l2": fmt.Sprint(p.L2),
-		"features": "unnormalised image features",
-	})
 }

@@ -79,7 +79,7 @@ func TestKeptProbeClassifiesAsTheRunSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := tensorfile.OpenSafetensors(filepath.Join(dir, ProbeFile))
+	f, err := tensorfile.OpenSafetensors(filepath.Join(dir, "probe.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,6 +67,11 @@ func tinyTasks() []*datasets.Task {
 
 func tinyEncoder(t testing.TB) *encoder.Encoder {
 	t.Helper()
+	return tinyOf(t, "clip")
+}
+
+func tinyOf(t testing.TB, family string) *encoder.Encoder {
+	t.Helper()
 	b, err := backend.Open(backend.Go)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +80,7 @@ func tinyEncoder(t testing.TB) *encoder.Encoder {
 	for _, task := range tinyTasks() {
 		captions = append(captions, task.Captions...)
 	}
-	e, err := encodertest.Tiny(b, captions...)
+	e, err := encodertest.TinyOf(b, family, captions...)
 	if err != nil {
 		t.Fatal(err)
 	}

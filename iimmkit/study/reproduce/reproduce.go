@@ -12,6 +12,7 @@ import (
 	"github.com/iimmkit/iimm/datasets"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/file/store"
+	"github.com/iimmkit/iimm/iimmkit/model/finetune"
 	"github.com/iimmkit/iimm/iimmkit/study/correlation"
 	"github.com/iimmkit/iimm/iimmkit/study/experiment"
 )
@@ -25,14 +26,32 @@ type Result struct {
 	Correlation *correlation.Report
 }
 
-// Methods are the tuning methods of a reproduction unless others are asked for.
-var Methods = []string{"full", "probe"}
+// fullProtocol is the one whose reproduction has all models and methods, as the
+// paper has them.
+const fullProtocol = "full"
 
-// Tasks returns the fixed task list of a protocol: the quick ones, or all drawn
-// ones, and with a folder of the real data sets those too.
+// Methods returns the tuning methods of a protocol unless others are asked for.
+func Methods(protocol string) []string {
+	if protocol == fullProtocol {
+		return finetune.Methods()
+	}
+	return []string{"full", "probe"}
+}
+
+// Models returns the models of a protocol unless another is asked for.
+func Models(protocol string) []string {
+	if protocol == fullProtocol {
+		return []string{"micro-clip", "micro-siglip", "micro-coca", "micro-eva02"}
+	}
+	return []string{"micro"}
+}
+
+// Tasks returns the fixed task list of a protocol: the quick ones, which the
+// full protocol has too, or all drawn ones, and with a folder of the real data
+// sets those too.
 func Tasks(protocol, realDir string) []string {
 	var names []string
-	quick := protocol == "" || protocol == "quick"
+	quick := protocol == "" || protocol == "quick" || protocol == fullProtocol
 	for _, e := range datasets.Catalogue() {
 		switch {
 		case e.Real != "" && realDir == "":
@@ -44,21 +63,30 @@ func Tasks(protocol, realDir string) []string {
 	return names
 }
 
-// Complete returns the spec with Methods and Tasks where it names none.
-func Complete(spec experiment.Spec) experiment.Spec {
+// Complete returns the spec with Methods and Tasks where it names none, for
+// each of the protocol's models unless it names one.
+func Complete(spec experiment.Spec) []experiment.Spec {
 	if len(spec.Methods) == 0 {
-		spec.Methods = Methods
+		spec.Methods = Methods(spec.Protocol)
 	}
 	if len(spec.Tasks) == 0 {
 		spec.Tasks = Tasks(spec.Protocol, spec.RealDir)
 	}
-	return spec
+	if spec.Model != "" {
+		return []experiment.Spec{spec}
+	}
+	var all []experiment.Spec
+	for _, model := range Models(spec.Protocol) {
+		spec.Model = model
+		all = append(all, spec)
+	}
+	return all
 }
 
 // Run does the runs that spec, completed, asks for and dir does not hold yet
-// (see experiment.Do), analyses them and writes correlation.json to dir.
+// (see experiment.DoAll), analyses them and writes correlation.json to dir.
 func Run(ctx context.Context, spec experiment.Spec, dir string, report progress.Reporter) (*Result, error) {
-	sum, err := experiment.Do(ctx, Complete(spec), dir, report)
+	sum, err := experiment.DoAll(ctx, Complete(spec), dir, report)
 	if err != nil {
 		return nil, err
 	}

@@ -80,14 +80,24 @@ type Tensors interface {
 	Float32(name string) (shape []int, data []float32, err error)
 }
 
-// Write is the reverse of Read: the tensors of weights in layout l, in the
-// order of the rules.
-func Write(weights map[string]Weight, l Layout) (names []string, tensors []Weight, err error) {
+// Rule returns the rule of a weight.
+func (l Layout) Rule(name string) Rule {
 	for _, r := range l {
-		w, ok := weights[r.Name]
-		if !ok {
-			return nil, nil, fmt.Errorf("no weight named %s", r.Name)
+		if r.Name == name {
+			return r
 		}
+	}
+	return Rule{Name: name, Sources: []string{name}}
+}
+
+// Write is the reverse of Read: the tensors of the named weights in layout l.
+func Write(order []string, weights map[string]Weight, l Layout) (names []string, tensors []Weight, err error) {
+	for _, name := range order {
+		w, ok := weights[name]
+		if !ok {
+			return nil, nil, fmt.Errorf("no weight named %s", name)
+		}
+		r := l.Rule(name)
 		data := w.Data
 		if r.Transpose {
 			data = transpose(data, w.Shape[0], w.Shape[1])

@@ -61,7 +61,7 @@ func TestReadJoinsAndTransposes(t *testing.T) {
 		t.Errorf("the source was changed: %v", src)
 	}
 
-	names, tensors, err := Write(got, append(slices.Clone(attention), Rule{Name: "bias", Sources: []string{"bias"}}))
+	names, tensors, err := Write([]string{"in_proj", "proj", "scale", "bias"}, got, attention)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestReadJoinsAndTransposes(t *testing.T) {
 	if len(names) != len(src)-1 {
 		t.Errorf("wrote %v", names)
 	}
-	if _, _, err := Write(got, Layout{{Name: "absent", Sources: []string{"x"}}}); err == nil {
+	if _, _, err := Write([]string{"absent"}, got, attention); err == nil {
 		t.Error("a weight that is not there was written")
 	}
 }
@@ -106,7 +106,7 @@ func TestReadOfUnequalPartsAndLeadingAxes(t *testing.T) {
 	if _, err := Read(src, l, want, []string{"decoder"}); err == nil || !strings.Contains(err.Error(), "unexpected tensors: decoder.0.weight") {
 		t.Errorf("only names that end in a dot stand for those below: %v", err)
 	}
-	names, tensors, err := Write(got, l)
+	names, tensors, err := Write([]string{"in_proj", "positions"}, got, l)
 	if err != nil || !slices.Equal(names, []string{"q", "kv", "pos_embed"}) {
 		t.Fatal(names, err)
 	}

@@ -29,16 +29,6 @@ func Read(src Tensors, l Layout, want []Want, ignored []string) (map[string]Weig
 // memory at once. Missing and left-over tensors are found before the first
 // one is handed over, unreadable and wrongly shaped ones when it is their turn.
 func Each(src Tensors, l Layout, want []Want, ignored []string, take func(name string, w Weight) error) error {
-	rules := make(map[string]Rule, len(l))
-	for _, r := range l {
-		rules[r.Name] = r
-	}
-	rule := func(name string) Rule {
-		if r, ok := rules[name]; ok {
-			return r
-		}
-		return Rule{Name: name, Sources: []string{name}}
-	}
 	there := map[string]bool{}
 	for _, n := range src.Names() {
 		there[n] = true
@@ -46,7 +36,7 @@ func Each(src Tensors, l Layout, want []Want, ignored []string, take func(name s
 	used := map[string]bool{}
 	var missing, extra, wrong []string
 	for _, w := range want {
-		for _, s := range rule(w.Name).Sources {
+		for _, s := range l.Rule(w.Name).Sources {
 			if !there[s] {
 				missing = append(missing, printable(s))
 			}
@@ -64,7 +54,7 @@ func Each(src Tensors, l Layout, want []Want, ignored []string, take func(name s
 		}
 	}
 	for _, w := range want {
-		r := rule(w.Name)
+		r := l.Rule(w.Name)
 		if slices.ContainsFunc(r.Sources, func(s string) bool { return !there[s] }) {
 			continue
 		}

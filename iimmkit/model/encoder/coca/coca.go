@@ -7,7 +7,6 @@ import (
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/family"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
@@ -41,31 +40,25 @@ func (c Config) Sizes() family.Sizes {
 	}
 }
 
-// Network returns the graph form over the weights in store.
-func (c Config) Network(store *model.Store) family.Network {
-	return network{Config: c, Logits: family.Logits{Weights: transformer.NewWeights(store)}}
+// Network returns the graph form over weights.
+func (c Config) Network(w transformer.Weights) family.Network {
+	return network{c, family.Logits{Weights: w}}
 }
 
 type network struct {
 	Config
 	family.Logits
-	tap transformer.Tap
-}
-
-func (n network) Tapped(tap transformer.Tap) family.Network {
-	n.tap = tap
-	return n
 }
 
 func (n network) ImageFeatures(g *Graph, pixels *Node) *Node {
 	w := n.Weights.At("visual")
 	x := transformer.LayerNorm(w.At("ln_pre"), transformer.EmbedImage(w, pixels, n.PatchSize), n.Epsilon)
-	n.tap.See(x, "vision.embed")
+	n.Weights.See(x, "vision.embed")
 	block := transformer.Block{Heads: n.Vision.Heads, Epsilon: n.Epsilon, Activation: n.Activation}
-	x = n.pool(w.At("attn_pool"), block.Repeat(n.Vision.Layers, w, x, nil, n.tap, "vision"))
-	n.tap.See(x, "vision.attn_pool")
+	x = n.pool(w.At("attn_pool"), block.Repeat(n.Vision.Layers, w, x, nil, "vision"))
+	n.Weights.See(x, "vision.attn_pool")
 	x = transformer.LayerNorm(w.At("ln_post"), x, n.Epsilon)
-	n.tap.See(x, "vision.post_ln")
+	n.Weights.See(x, "vision.post_ln")
 	return Dot(transformer.At(x, 0), w.Node(g, "proj")).Product()
 }
 
@@ -75,7 +68,7 @@ func (n network) ImageFeatures(g *Graph, pixels *Node) *Node {
 func (n network) pool(w transformer.Weights, x *Node) *Node {
 	g, d := x.Graph(), n.EmbedDim
 	queries := w.Node(g, "query")
-	if n.tap == nil {
+	if !w.IsTapped() {
 		queries = Slice(queries, AxisRange(0, 1))
 	}
 	attn := w.At("attn")
@@ -92,11 +85,11 @@ func (n network) TextFeatures(g *Graph, tokens *Node) *Node {
 	class := BroadcastToDims(Reshape(w.Node(g, "cls_emb"), 1, 1, n.Text.Width), captions, 1, n.Text.Width)
 	x := Concatenate([]*Node{transformer.EmbedTokens(w, tokens), class}, 1) // [captions, context+1, width]
 	x = Add(x, InsertAxes(w.Node(g, "positional_embedding"), 0))
-	n.tap.See(x, "text.embed")
+	n.Weights.See(x, "text.embed")
 	block := transformer.Block{Heads: n.Text.Heads, Epsilon: n.Epsilon, Activation: n.Activation}
-	x = transformer.At(block.Repeat(n.Text.Layers, w, x, n.mask(tokens), n.tap, "text"), -1)
+	x = transformer.At(block.Repeat(n.Text.Layers, w, x, n.mask(tokens), "text"), -1)
 	x = transformer.LayerNorm(w.At("ln_final"), x, n.Epsilon)
-	n.tap.See(x, "text.final_ln")
+	n.Weights.See(x, "text.final_ln")
 	return Dot(x, w.Node(g, "text_projection")).Product()
 }
 

@@ -8,7 +8,6 @@ import (
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/family"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
@@ -40,39 +39,33 @@ func (c Config) Sizes() family.Sizes {
 	}
 }
 
-// Network returns the graph form over the weights in store.
-func (c Config) Network(store *model.Store) family.Network {
-	return network{Config: c, Logits: family.Logits{Weights: transformer.NewWeights(store)}}
+// Network returns the graph form over weights.
+func (c Config) Network(w transformer.Weights) family.Network {
+	return network{c, family.Logits{Weights: w}}
 }
 
 type network struct {
 	Config
 	family.Logits
-	tap transformer.Tap
-}
-
-func (n network) Tapped(tap transformer.Tap) family.Network {
-	n.tap = tap
-	return n
 }
 
 func (n network) ImageFeatures(g *Graph, pixels *Node) *Node {
 	w := n.Weights.At("visual")
 	x := transformer.EmbedImage(w, pixels, n.PatchSize)
-	n.tap.See(x, "vision.embed")
+	n.Weights.See(x, "vision.embed")
 	block := transformer.Block{
 		Heads: n.Vision.Heads, Epsilon: timmEpsilon, Activation: transformer.SiLU, SubNorm: true,
 		Rotary: transformer.NewRotary(g, n.ImageSize/n.PatchSize, n.Reference, n.Vision.Width/n.Vision.Heads),
 	}
-	x = block.Repeat(n.Vision.Layers, w, x, nil, n.tap, "vision")
+	x = block.Repeat(n.Vision.Layers, w, x, nil, "vision")
 	x = transformer.LayerNorm(w.At("ln_post"), transformer.At(x, 0), timmEpsilon)
-	n.tap.See(x, "vision.post_ln")
+	n.Weights.See(x, "vision.post_ln")
 	return transformer.Linear(w.At("head"), x)
 }
 
 func (n network) TextFeatures(g *Graph, tokens *Node) *Node {
 	block := transformer.Block{Heads: n.Text.Heads, Epsilon: n.TextEpsilon, Activation: n.Activation}
-	x := transformer.TextStates(n.Weights, block, n.Text.Layers, tokens, transformer.CausalMask(g, n.ContextLength), n.tap)
+	x := transformer.TextStates(n.Weights, block, n.Text.Layers, tokens, transformer.CausalMask(g, n.ContextLength))
 	return Dot(transformer.AtLargest(x, tokens), n.Weights.Node(g, "text_projection")).Product()
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
@@ -52,8 +51,8 @@ type Shape interface {
 	// Config is the library's configuration, for the library of Family.Saves: all
 	// of Hugging Face's config.json, the model_cfg of open_clip's.
 	Config() map[string]any
-	// Network returns the graph over the weights in store, named "/" and their name.
-	Network(store *model.Store) Network
+	// Network returns the graph over weights of these names.
+	Network(w transformer.Weights) Network
 }
 
 // Sizes are what users of a model must know of its shape.
@@ -85,10 +84,6 @@ type Network interface {
 	// LogitBias is what is added to scaled cosines, a scalar: a weight of SigLIP,
 	// 0 in the other families.
 	LogitBias(g *graph.Graph) *graph.Node
-	// Tapped returns the same network, whose hidden states tap sees: vision.embed
-	// (the input of block 0), vision.block.N, vision.attn_pool in CoCa,
-	// vision.post_ln, text.embed, text.block.N, text.final_ln.
-	Tapped(tap transformer.Tap) Network
 }
 
 // Logits gives networks their LogitScale and LogitBias.

@@ -8,7 +8,6 @@ import (
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/family"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
@@ -40,30 +39,24 @@ func (c Config) Sizes() family.Sizes {
 	}
 }
 
-// Network returns the graph form over the weights in store.
-func (c Config) Network(store *model.Store) family.Network {
-	return network{Config: c, Logits: family.Logits{Weights: transformer.NewWeights(store)}}
+// Network returns the graph form over weights.
+func (c Config) Network(w transformer.Weights) family.Network {
+	return network{c, family.Logits{Weights: w}}
 }
 
 type network struct {
 	Config
 	family.Logits
-	tap transformer.Tap
-}
-
-func (n network) Tapped(tap transformer.Tap) family.Network {
-	n.tap = tap
-	return n
 }
 
 func (n network) ImageFeatures(g *Graph, pixels *Node) *Node {
 	w := n.Weights.At("visual")
 	x := transformer.EmbedImage(w, pixels, n.PatchSize)
-	n.tap.See(x, "vision.embed")
+	n.Weights.See(x, "vision.embed")
 	block := transformer.Block{Heads: n.Vision.Heads, Epsilon: n.VisionEpsilon, Activation: n.VisionActivation}
-	x = block.Repeat(n.Vision.Layers, w, x, nil, n.tap, "vision")
+	x = block.Repeat(n.Vision.Layers, w, x, nil, "vision")
 	x = transformer.LayerNorm(w.At("ln_post"), x, n.VisionEpsilon)
-	n.tap.See(x, "vision.post_ln")
+	n.Weights.See(x, "vision.post_ln")
 	return n.pool(w.At("attn_pool"), x)
 }
 
@@ -85,7 +78,7 @@ func (n network) pool(w transformer.Weights, x *Node) *Node {
 
 func (n network) TextFeatures(_ *Graph, tokens *Node) *Node {
 	block := transformer.Block{Heads: n.Text.Heads, Epsilon: n.TextEpsilon, Activation: n.TextActivation}
-	x := transformer.TextStates(n.Weights, block, n.Text.Layers, tokens, nil, n.tap)
+	x := transformer.TextStates(n.Weights, block, n.Text.Layers, tokens, nil)
 	return transformer.Linear(n.Weights.At("text_projection"), transformer.At(x, -1))
 }
 

@@ -1,22 +1,12 @@
 package transformer
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/nn"
 )
-
-// Tap, when not nil, is called with the hidden states of a tower by name.
-type Tap func(name string, x *Node)
-
-func (t Tap) See(x *Node, format string, args ...any) {
-	if t != nil {
-		t(fmt.Sprintf(format, args...), x)
-	}
-}
 
 // Tower is the size of one transformer.
 type Tower struct {
@@ -45,8 +35,8 @@ type Block struct {
 // attn.{q,v}_proj.bias in place of attn.in_proj_bias, and attn.norm, mlp.c_gate,
 // mlp.norm besides. mask, [tokens, tokens] or one for each row, [batch, tokens,
 // tokens], is true where a query (row) sees a key; nil when every token sees
-// every other. tap sees what each block returns as TOWER.block.N.
-func (b Block) Repeat(layers int, w Weights, x, mask *Node, tap Tap, tower string) *Node {
+// every other. The tap of w sees what each block returns as TOWER.block.N.
+func (b Block) Repeat(layers int, w Weights, x, mask *Node, tower string) *Node {
 	var hidden *Node
 	if mask != nil {
 		hidden = MulScalar(ConvertDType(LogicalNot(mask), x.DType()), -1e9)
@@ -55,7 +45,7 @@ func (b Block) Repeat(layers int, w Weights, x, mask *Node, tap Tap, tower strin
 		block := w.At("transformer.resblocks.%d", i)
 		x = Add(x, b.attention(block.At("attn"), LayerNorm(block.At("ln_1"), x, b.Epsilon), hidden))
 		x = Add(x, b.mlp(block.At("mlp"), LayerNorm(block.At("ln_2"), x, b.Epsilon)))
-		tap.See(x, "%s.block.%d", tower, i)
+		w.See(x, "%s.block.%d", tower, i)
 	}
 	return x
 }

@@ -43,12 +43,12 @@ func EmbedImage(w Weights, pixels *Node, patch int) *Node {
 // TextStates runs a text tower on token ids int32 [captions, context] and
 // returns its normalised states [captions, context, width]. Weights:
 // token_embedding, positional_embedding, transformer.resblocks, ln_final.
-func TextStates(w Weights, b Block, layers int, tokens, mask *Node, tap Tap) *Node {
+func TextStates(w Weights, b Block, layers int, tokens, mask *Node) *Node {
 	g := tokens.Graph()
 	x := Add(EmbedTokens(w, tokens), InsertAxes(w.Node(g, "positional_embedding"), 0))
-	tap.See(x, "text.embed")
-	x = LayerNorm(w.At("ln_final"), b.Repeat(layers, w, x, mask, tap, "text"), b.Epsilon)
-	tap.See(x, "text.final_ln")
+	w.See(x, "text.embed")
+	x = LayerNorm(w.At("ln_final"), b.Repeat(layers, w, x, mask, "text"), b.Epsilon)
+	w.See(x, "text.final_ln")
 	return x
 }
 

@@ -17,7 +17,18 @@ import (
 type Weights struct {
 	store  *model.Store
 	prefix string
+	tap    Tap
+	change Change
 }
+
+// Tap is called with the hidden states of towers by name: vision.embed (the
+// input of block 0), vision.block.N, vision.attn_pool in CoCa, vision.post_ln,
+// text.embed, text.block.N, text.final_ln.
+type Tap func(name string, x *graph.Node)
+
+// Change gets each weight when a graph reads it, and returns what the graph is
+// to use in its place, of the same shape: often the weight itself.
+type Change func(name string, value *graph.Node) *graph.Node
 
 // NewWeights returns access to all weights of a store.
 func NewWeights(store *model.Store) Weights { return Weights{store: store} }
@@ -25,7 +36,30 @@ func NewWeights(store *model.Store) Weights { return Weights{store: store} }
 // At returns access to the weights whose names begin with the formatted
 // prefix and a dot.
 func (w Weights) At(format string, args ...any) Weights {
-	return Weights{w.store, w.prefix + fmt.Sprintf(format, args...) + "."}
+	w.prefix += fmt.Sprintf(format, args...) + "."
+	return w
+}
+
+// Tapped returns the same weights, whose networks show their hidden states to tap.
+func (w Weights) Tapped(tap Tap) Weights {
+	w.tap = tap
+	return w
+}
+
+// IsTapped reports whether somebody looks at hidden states.
+func (w Weights) IsTapped() bool { return w.tap != nil }
+
+// Changed returns the same weights as seen through change.
+func (w Weights) Changed(change Change) Weights {
+	w.change = change
+	return w
+}
+
+// See shows x to the tap, when there is one.
+func (w Weights) See(x *graph.Node, format string, args ...any) {
+	if w.tap != nil {
+		w.tap(fmt.Sprintf(format, args...), x)
+	}
 }
 
 // Has reports whether the model has a weight of that name.
@@ -40,6 +74,9 @@ func (w Weights) Node(g *graph.Graph, name string) *graph.Node {
 	v := w.store.GetVariable("/" + w.prefix + name)
 	if v == nil {
 		exceptions.Panicf("no weight named %s%s", w.prefix, name)
+	}
+	if w.change != nil {
+		return w.change(w.prefix+name, v.NodeValue(g))
 	}
 	return v.NodeValue(g)
 }
