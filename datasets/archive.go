@@ -48,10 +48,6 @@ func folderOf(source string, members []member, folders []string, open func(membe
 	for i := range members {
 		members[i].name = strings.TrimPrefix(members[i].name, root)
 	}
-	// A folder's files are read in byte order of names, folder by folder.
-	byPath := func(a, b string) int {
-		return strings.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
-	}
 	slices.SortStableFunc(members, func(a, b member) int { return byPath(a.name, b.name) })
 	members = slices.CompactFunc(members, func(a, b member) bool {
 		if a.name == b.name {
@@ -132,6 +128,23 @@ func folderOf(source string, members []member, folders []string, open func(membe
 	slices.Sort(s.Classes)
 	s.Classes = slices.Compact(s.Classes)
 	return s, nil
+}
+
+// byPath orders paths as a folder's files are read: in byte order of names,
+// folder by folder.
+func byPath(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		switch x, y := a[i], b[i]; {
+		case x == y:
+		case x == '/':
+			return -1
+		case y == '/':
+			return 1
+		default:
+			return cmp.Compare(x, y)
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }
 
 // commonFolder is the folder, with a slash, that all members lie in, when it

@@ -113,7 +113,7 @@ func Load(name string, opt LoadOptions) (*Task, error) {
 	if _, err := os.Stat(name); err == nil {
 		return loadPath(name, opt)
 	}
-	return nil, fmt.Errorf("there is no task %q%s (see iimm datasets list)", name, suggestion(name))
+	return nil, fmt.Errorf("there is no task %q and no such path%s (see iimm datasets list)", name, suggestion(name))
 }
 
 func loadPath(path string, opt LoadOptions) (*Task, error) {

@@ -1,10 +1,13 @@
 // Package datasets turns data into tasks: labelled images, class names and
-// one caption per class. Readers exist for image folders, CSV lists and idx
-// files, and synthetic worlds draw their images themselves.
+// one caption per class. It reads image folders, lists, zip and tar archives,
+// webdatasets and the files of well-known data sets, with package parquet below
+// it parquet files, too; synthetic worlds draw their images themselves.
 //
-// Load opens a task by name: one of the fixed list of Catalogue, or
-// folder:PATH. Classes of folders and lists are numbered in the byte order of
-// their names; everything random follows from a seed.
+// Load opens a task by name: one of the fixed list of Catalogue, one of
+// PaperSets, or a path, which Open reads. Classes of folders and lists are
+// numbered in the byte order of their names; everything random follows from a
+// seed. A picture never is in two splits, nor is a near copy of it, unless asked
+// for.
 package datasets
 
 import (

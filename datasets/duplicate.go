@@ -96,13 +96,6 @@ func (s *signature) near(o *signature) bool {
 	if s.flat || o.flat {
 		return false
 	}
-	apart := float32(0) // on the waves alone, already
-	for k, v := range s.wave {
-		d := v - o.wave[k]
-		if apart += d * d; apart > 2*(1-nearCorrelation)+1e-4 {
-			return false
-		}
-	}
 	sum := int32(0)
 	for i, v := range s.thumb {
 		sum += int32(v) * int32(o.thumb[i])
@@ -122,12 +115,19 @@ type cell [3]int32
 type finder struct {
 	signatures []*signature // of all records; nil for those not usable
 	exact      map[[16]byte]int
-	axes       [3]int // waves
-	cells      map[cell][]int
+	axes       [7]int // waves, those that tell most first
+	cells      map[cell][]neighbour
+}
+
+// neighbour is what of a record rules most comparisons out, side by side in
+// memory: its place on the axes.
+type neighbour struct {
+	place  [7]float32
+	record int32
 }
 
 func newFinder(signatures []*signature) *finder {
-	f := &finder{signatures: signatures, exact: map[[16]byte]int{}, cells: map[cell][]int{}}
+	f := &finder{signatures: signatures, exact: map[[16]byte]int{}, cells: map[cell][]neighbour{}}
 	var sum, square [len(waves)]float64
 	n := 0.0
 	for _, s := range signatures {
@@ -149,11 +149,15 @@ func newFinder(signatures []*signature) *finder {
 	return f
 }
 
-func (f *finder) cell(s *signature) (c cell) {
+// place returns where a picture is on the axes, and in which cell.
+func (f *finder) place(s *signature) (place [7]float32, c cell) {
 	for i, k := range f.axes {
-		c[i] = int32(math.Floor(float64(s.wave[k]) / reach))
+		place[i] = s.wave[k]
 	}
-	return c
+	for i := range c {
+		c[i] = int32(math.Floor(float64(place[i]) / reach))
+	}
+	return place, c
 }
 
 // add makes record i findable. Of exact copies the first is enough.
@@ -164,8 +168,8 @@ func (f *finder) add(i int) {
 	}
 	f.exact[s.exact] = i
 	if !s.flat {
-		c := f.cell(s)
-		f.cells[c] = append(f.cells[c], i)
+		place, c := f.place(s)
+		f.cells[c] = append(f.cells[c], neighbour{place, int32(i)})
 	}
 }
 
@@ -179,16 +183,32 @@ func (f *finder) find(i int, visit func(j int, exact bool) bool) {
 	if s.flat {
 		return
 	}
-	at := f.cell(s)
+	place, at := f.place(s)
 	for step := range 27 {
 		c := cell{at[0] + int32(step%3-1), at[1] + int32(step/3%3-1), at[2] + int32(step/9-1)}
-		for _, j := range f.cells[c] {
+		for _, n := range f.cells[c] {
+			if apart(&place, &n.place) {
+				continue
+			}
+			j := int(n.record)
 			o := f.signatures[j]
 			if o.exact != s.exact && s.near(o) && !visit(j, false) {
 				return
 			}
 		}
 	}
+}
+
+// apart reports whether two places alone are too far from each other.
+func apart(a, b *[7]float32) bool {
+	sum := float32(0)
+	for i, v := range a {
+		d := v - b[i]
+		if sum += d * d; sum > 2*(1-nearCorrelation)+1e-4 {
+			return true
+		}
+	}
+	return false
 }
 
 // sameAs words what was found.

@@ -40,7 +40,7 @@ func pngOf(t testing.TB, p *picture.RGB) []byte {
 func TestPlantedLeaksAreFoundAndNoneInvented(t *testing.T) {
 	data := reference.Data(t, "images")
 	for _, name := range []string{"neu-det", "dtd10"} {
-		task, err := Load(name, LoadOptions{RealDir: data, NTrain: 500, NTest: 150})
+		task, err := Load(name, LoadOptions{RealDir: data, NTrain: 240, NTest: 80})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -166,6 +166,9 @@ func TestPaperSetsInTheirMakersLayout(t *testing.T) {
 						t.Errorf("%s: %s is in two splits", name, images.ID(i))
 					}
 					seen[images.ID(i)] = true
+					if i > 20 {
+						continue // they are all the same
+					}
 					if _, err := images.Image(i); err != nil {
 						t.Fatal(name, err)
 					}
