@@ -263,9 +263,15 @@ func failed(sum experiment.Summary) error {
 	return fmt.Errorf("%d of %d runs failed, such as %s on %s: %s (--retry-failed does them again)", len(failures), sum.Planned, f.Method, f.Task, f.Error)
 }
 
+// mostListed is the number of runs up to which each has a line of its own.
+const mostListed = 100
+
 func printSummary(s *streams, sum experiment.Summary) error {
 	for _, text := range sum.Damaged {
 		s.warnf("%s", text)
+	}
+	if len(sum.Runs) > mostListed {
+		return printMeans(s, sum)
 	}
 	// Models and protocols are columns when there are several.
 	models, protocols := strings.Contains(sum.Model, ", "), strings.Contains(sum.Protocol, ", ")
@@ -292,6 +298,27 @@ func printSummary(s *streams, sum experiment.Summary) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	return printTotal(s, sum)
+}
+
+func printMeans(s *streams, sum experiment.Summary) error {
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "model\tmethod\truns\tfailed\tzero-shot\taccuracy\tgain\tforgetting\t")
+	for _, m := range experiment.MeansOf(sum.Runs) {
+		model := m.Model
+		if strings.Contains(sum.Protocol, ", ") {
+			model += " " + m.Protocol
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.1f %%\t%.1f %%\t%+.1f\t%s\t\n", model, m.Method, m.Runs, m.Failed,
+			100*m.ZeroShotAccuracy, 100*m.Accuracy, m.Gain, points(m.Forgetting))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return printTotal(s, sum)
+}
+
+func printTotal(s *streams, sum experiment.Summary) error {
 	before := fmt.Sprintf("%d done before", sum.Reused)
 	if sum.ByOthers > 0 {
 		before += fmt.Sprintf(", %d by other processes", sum.ByOthers)

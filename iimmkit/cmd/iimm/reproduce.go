@@ -122,8 +122,12 @@ func printReproduced(s *streams, sum experiment.Summary, c *correlation.Report, 
 	if err := printSummary(s, sum); err != nil {
 		return err
 	}
-	for _, g := range c.Groups {
-		fmt.Fprintf(s.out, "\n%s\n", wrap(g.Statement, 88))
+	if len(c.Groups) > 2 {
+		fmt.Fprintf(s.out, "\n%s\n", wrap(c.Statement, 88))
+	} else {
+		for _, g := range c.Groups {
+			fmt.Fprintf(s.out, "\n%s\n", wrap(g.Statement, 88))
+		}
 	}
 	_, err := fmt.Fprintf(s.out, "\n%s tells all of it; open it in a browser (%d runs, %s)\n", page, len(sum.Runs), progress.FormatDuration(seconds(sum.Seconds)))
 	return err

@@ -19,15 +19,16 @@ type Figure struct {
 	Tall    bool   // wants the height of two others
 }
 
-// Figures returns the charts of every protocol, model and method of the input,
-// those that the report begins with first. A chart whose values are not
-// defined, as forgetting of a linear probe, is left out.
+// Figures returns the charts of the report: those that compare protocols, models
+// and methods, then those of each that it tells of at length, the first one
+// first. A chart whose values are not defined, as forgetting of a linear probe,
+// is left out.
 func Figures(in Input) ([]Figure, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	var out []Figure
-	for _, i := range in.order() {
+	out := in.overviewFigures()
+	for _, i := range in.detailed() {
 		out = append(out, in.figures(i)...)
 	}
 	return out, nil

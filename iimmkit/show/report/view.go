@@ -19,7 +19,8 @@ type view struct {
 	Meta        []string
 	Verdict     verdict
 	Japanese    verdict
-	Key         table // IIMM, zero-shot error and probe side by side
+	Key         table     // IIMM, zero-shot error and probe side by side
+	Overview    *overview // nil where there is nothing to compare
 	Sections    []section
 	Definitions [][2]string
 	Published   string
@@ -79,7 +80,11 @@ func newView(in Input) (*view, error) {
 	if g.Protocol != "" {
 		v.Meta = append(v.Meta, "protocol "+g.Protocol)
 	}
-	for _, i := range order {
+	var err error
+	if v.Overview, err = in.overview(); err != nil {
+		return nil, err
+	}
+	for _, i := range in.detailed() {
 		s, err := in.section(i)
 		if err != nil {
 			return nil, err
