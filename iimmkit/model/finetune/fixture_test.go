@@ -106,7 +106,7 @@ func TestFixtureSteps(t *testing.T) {
 					for _, v := range tuner.vars {
 						got := variable(t, tuner.e.Store(), "/optimizer/0"+v.Path()) // the first velocity is the gradient
 						name := tuner.l.name(v)
-						closeTo(t, "gradient of "+name, got, expected["grad1/"+name], max(4*want.GradDev, 1e-6))
+						closeTo(t, "gradient of "+name, got, expected["grad1/"+name], max(10*want.GradDev, 1e-5))
 					}
 				}
 
@@ -130,7 +130,7 @@ func TestFixtureSteps(t *testing.T) {
 					}
 					closeTo(t, "final "+name, got, want, weightTolerance)
 				}
-				closeTo(t, "logits after", logitsOf(t, tuner, data), expected["logits_after"], max(4*want.LogitsDev, 1e-4))
+				closeTo(t, "logits after", logitsOf(t, tuner, data), expected["logits_after"], max(10*want.LogitsDev, 1e-4))
 			})
 		}
 	}
