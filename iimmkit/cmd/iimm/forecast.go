@@ -30,6 +30,7 @@ type forecastOptions struct {
 	curve       []string
 	tested      int
 	seed        uint64
+	thresholds  bool
 	table       string
 	markdown    string
 	json        bool
@@ -52,18 +53,25 @@ shipped models and of OpenAI's CLIP come with iimm; iimm calibrate makes others.
 With --curve, accuracies of the probe at several numbers of images per class, it
 says how many images to label; with a cost and a value also what pays.
 
+With --thresholds it says instead from which accuracy of the probe on tuning is worth
+it, by method and zero-shot accuracy.
+
 With --table it says instead how good forecasts are: every task of a ledger,
 calibration (.json) or CSV file is forecast from the others; clip and micro name the
 shipped calibrations.`,
 		Example: `  iimm forecast --model micro --zero-shot .31 --probe .81 --iimm .42 --classes 5
   iimm forecast --model clip-l-14 --zero-shot .55 --probe .9 --classes 20 --retain dtd --max-forgetting 5 --json
   iimm forecast --model micro --zero-shot .31 --classes 5 --curve 1:.4,2:.5,4:.6,8:.68,16:.73 --cost-per-label 0.1 --value-per-point 20
+  iimm forecast --model clip-b-32 --thresholds --min-gain 5
   iimm forecast --table out/full`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.changed = c.Flags().Changed
-			if o.table != "" {
+			switch {
+			case o.table != "":
 				return o.judge(s)
+			case o.thresholds:
+				return o.printThresholds(s)
 			}
 			return o.run(s)
 		},
@@ -89,6 +97,7 @@ shipped calibrations.`,
 	f.Float64Var(&o.budget.CostPerLabel, "cost-per-label", 0, "cost of labelling one image")
 	f.Float64Var(&o.budget.ValuePerPoint, "value-per-point", 0, "value of a point of accuracy, in the same money")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of the curve's band")
+	f.BoolVar(&o.thresholds, "thresholds", false, "say from which accuracy of the probe on tuning is worth it")
 	f.StringVar(&o.table, "table", "", "ledger, calibration or CSV file whose tasks are forecast from one another")
 	f.StringVar(&o.markdown, "markdown", "", "with --table, write the tables to this file")
 	addOptions(f, &o.Options)
@@ -292,6 +301,51 @@ func printBudget(s *streams, b *forecast.Budget) {
 	default:
 		fmt.Fprintf(s.out, "Balance: labels pay from %d to %d images per class; best is %d (80 %% band %d to %d), net value %.4g\n", g.BreakEven[0], g.BreakEven[1], g.Best, g.BestBand80[0], g.BestBand80[1], g.Net)
 	}
+}
+
+// thresholds is what forecast --thresholds prints as JSON.
+type thresholds struct {
+	Schema      int                     `json:"schema"`
+	Calibration forecast.CalibrationRef `json:"calibration"`
+	Model       string                  `json:"model"`
+	MinGain     float64                 `json:"min_gain"`
+	Thresholds  []forecast.Threshold    `json:"thresholds"`
+}
+
+func (o *forecastOptions) printThresholds(s *streams) error {
+	c, err := o.open()
+	if err != nil {
+		return err
+	}
+	r := thresholds{forecast.Schema, c.Ref(), o.query.Model, o.policy.MinGain, nil}
+	methods := o.query.Methods
+	if methods == nil {
+		methods = c.Methods
+	}
+	for _, method := range methods {
+		list, err := c.Thresholds(o.query.Model, method, []float64{.1, .3, .5, .7, .9}, o.policy.MinGain)
+		if err != nil {
+			return err
+		}
+		r.Thresholds = append(r.Thresholds, list...)
+	}
+	if o.json {
+		return s.json(r)
+	}
+	fmt.Fprintf(s.out, "%s, calibration %s: probe accuracies at which a gain of %g points is forecast\n\n", r.Model, c.Name, r.MinGain)
+	rows := [][]string{{"method", "zero-shot", "hopeless below", "likely from", "sure from"}}
+	cell := func(v *float64) string {
+		if v == nil {
+			return "-"
+		}
+		return fmt.Sprintf("%.2f", *v)
+	}
+	for _, t := range r.Thresholds {
+		rows = append(rows, []string{t.Method, fmt.Sprintf("%.1f", t.ZeroShotAccuracy), cell(t.Hopeless), cell(t.Likely), cell(t.Sure)})
+	}
+	printColumns(s, rows)
+	fmt.Fprintln(s.out, wrap("Hopeless and sure are by the 80 % interval; - is nowhere in the range of the calibration.", 88))
+	return nil
 }
 
 // judgedTable is what forecast --table prints as JSON.

@@ -153,6 +153,24 @@ func TestForecastTable(t *testing.T) {
 	}
 }
 
+func TestForecastThresholds(t *testing.T) {
+	code, out, warnings := call("forecast", "--model", "clip-b-32", "--thresholds", "--min-gain", "5", "--json")
+	if code != 0 {
+		t.Fatal(code, warnings)
+	}
+	var r thresholds
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Model != "ViT-B-32" || r.MinGain != 5 || len(r.Thresholds) != 5 || r.Thresholds[2].ZeroShotAccuracy != .5 || r.Thresholds[2].Sure == nil {
+		t.Errorf("%s", out)
+	}
+	code, out, _ = call("forecast", "--thresholds", "--methods", "full")
+	if code != 0 || !strings.Contains(out, "hopeless below") || strings.Count(out, "\nfull ") != 5 {
+		t.Errorf("code %d\n%s", code, out)
+	}
+}
+
 func TestForecastWrongCalls(t *testing.T) {
 	csv := figures(t)
 	for _, c := range []struct {

@@ -17,7 +17,7 @@ type Score struct {
 	// Inputs are those that were known of every task.
 	Inputs []string `json:"inputs"`
 	// Predictor is a candidate, or Chosen: for each left-out task the one that does
-	// best among the others.
+	// best among the others; or ChosenNewDomain.
 	Predictor string `json:"predictor"`
 	ByDomain  bool   `json:"by_domain"`
 	N         int    `json:"n"`     // forecasts
@@ -37,7 +37,14 @@ type Score struct {
 }
 
 // Chosen is the name of the predictor that is chosen anew for each left-out fold.
-const Chosen = "chosen"
+// ChosenNewDomain is it when all tasks that share the task's images are left out, but
+// intervals are made of single tasks, as those of a calibration that is not
+// ByDomain: what such a calibration is worth for images of a kind never seen. Folds
+// left out in turn hold about their level by construction; these need not.
+const (
+	Chosen          = "chosen"
+	ChosenNewDomain = "chosen_new_domain"
+)
 
 // Targets of scores.
 const (
@@ -123,6 +130,14 @@ func (c *Calibration) evaluate(model, method string, inputs []input) ([]Score, e
 			scores = append(scores, score)
 		}
 	}
+	if strange := c.newDomains(s, sample.accuracy); strange != nil {
+		for _, target := range []string{Accuracy, Gain, ScaledGain} {
+			score := base
+			score.Predictor, score.Target = ChosenNewDomain, target
+			score.fill(onTarget(target, strange, p.in))
+			scores = append(scores, score)
+		}
+	}
 	s, err = c.sample(model, method, inputs, hasForgetting)
 	if err != nil || !slices.Equal(s.inputs, inputs) {
 		return scores, nil
@@ -135,6 +150,12 @@ func (c *Calibration) evaluate(model, method string, inputs []input) ([]Score, e
 		list, score.Picks = candidates.judge()
 		score.Predictor, score.Target = candidates.title(), Forgetting
 		score.fill(list)
+		scores = append(scores, score)
+	}
+	if strange := c.newDomains(s, sample.forgetting); strange != nil {
+		score := base
+		score.Predictor, score.Target = ChosenNewDomain, Forgetting
+		score.fill(strange)
 		scores = append(scores, score)
 	}
 	for _, target := range []string{PairForgetting, PairForgettingNew} {
@@ -156,6 +177,46 @@ func (c *Calibration) evaluate(model, method string, inputs []input) ([]Score, e
 		}
 	}
 	return scores, nil
+}
+
+// newDomains forecasts every item from the tasks of other domains, with intervals
+// made of single tasks. It returns nil where no tasks share a domain, where too few
+// are left, and of a calibration by domain, whose scores tell it already.
+func (c *Calibration) newDomains(s sample, problem func(sample) *problem) []judged {
+	domains := map[string][]int{}
+	tasks := map[string]bool{}
+	for i, o := range s.rows {
+		domains[o.domain()] = append(domains[o.domain()], i)
+		tasks[o.Task] = true
+	}
+	if c.ByDomain || len(domains) == len(tasks) {
+		return nil
+	}
+	list := make([]judged, len(s.rows))
+	all := problem(s)
+	for domain, items := range domains {
+		rest := sample{inputs: s.inputs}
+		folds := map[int]int{}
+		for i, o := range s.rows {
+			if o.domain() == domain {
+				continue
+			}
+			if _, ok := folds[s.fold[i]]; !ok {
+				folds[s.fold[i]] = len(folds)
+			}
+			rest.rows = append(rest.rows, o)
+			rest.fold = append(rest.fold, folds[s.fold[i]])
+		}
+		if len(folds) < minFolds {
+			return nil
+		}
+		p := problem(rest)
+		for _, i := range items {
+			q := p.interval(s.rows[i].Inputs, nothing(), 1)
+			list[i] = judged{q.Value, all.y[i], q}
+		}
+	}
+	return list
 }
 
 // alternatives are the problem itself, whose candidate is chosen, and one for
@@ -289,6 +350,8 @@ func Label(predictor string) string {
 	switch predictor {
 	case Chosen:
 		return "chosen without the task"
+	case ChosenNewDomain:
+		return "chosen, images of a kind never seen"
 	case "mean":
 		return "mean of the other tasks"
 	case "over_probe":

@@ -43,6 +43,7 @@ type problem struct {
 	x       [][][]float64 // [candidate][item][column]
 	fits    map[fitKey]ridge
 	choices map[left]int
+	known   map[left][]foldResiduals
 }
 
 type fitKey struct {
@@ -51,7 +52,7 @@ type fitKey struct {
 }
 
 func newProblem(in []Inputs, y []float64, fold []int, candidates []candidate, to, from func(float64) float64) *problem {
-	p := &problem{in: in, y: y, fold: fold, candidates: candidates, to: to, from: from, fits: map[fitKey]ridge{}, choices: map[left]int{}}
+	p := &problem{in: in, y: y, fold: fold, candidates: candidates, to: to, from: from, fits: map[fitKey]ridge{}, choices: map[left]int{}, known: map[left][]foldResiduals{}}
 	for _, f := range fold {
 		p.folds = max(p.folds, f+1)
 	}
@@ -123,6 +124,9 @@ func (p *problem) choose(out left) int {
 // residuals returns, for each fold that is not in out, the items of that fold
 // and how far off, on the scale to, they are forecast without it.
 func (p *problem) residuals(out left) []foldResiduals {
+	if all, ok := p.known[out]; ok {
+		return all
+	}
 	var all []foldResiduals
 	for fold := range p.folds {
 		if out.has(fold) {
@@ -137,6 +141,7 @@ func (p *problem) residuals(out left) []foldResiduals {
 		}
 		all = append(all, r)
 	}
+	p.known[out] = all
 	return all
 }
 

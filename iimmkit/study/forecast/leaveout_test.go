@@ -92,6 +92,35 @@ func TestEvaluateIsForecastsOfCalibrationsWithoutTheTask(t *testing.T) {
 	}
 }
 
+// The same of domains that are left out of a calibration of single tasks.
+func TestNewDomainsAreForecastsOfCalibrationsWithoutThem(t *testing.T) {
+	w := newWorld(6)
+	all := w.tasks(12)
+	got := scores(t, mustNew(t, all, w.retained(), Options{}))
+	var off, forgettingOff float64
+	inside := 0
+	for _, task := range all {
+		rest := slices.DeleteFunc(slices.Clone(all), func(other Observation) bool { return other.Domain == task.Domain })
+		s, err := mustNew(t, rest, w.retained(), Options{}).sample("m", "full", Query{Inputs: task.Inputs}.inputs(), always)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, f := s.accuracy().interval(task.Inputs, nothing(), 1), s.forgetting().interval(task.Inputs, nothing(), 1)
+		off += 100 * math.Abs(a.Value-task.Accuracy) / 12
+		forgettingOff += math.Abs(f.Value-*task.Forgetting) / 12
+		inside += within(task.Accuracy, a.Interval80)
+	}
+	if s := got["gain chosen_new_domain"]; math.Abs(s.Error-off) > 1e-9 || s.Coverage80.Inside != inside {
+		t.Errorf("%+v, one by one %v with %d inside", s, off, inside)
+	}
+	if s := got["forgetting chosen_new_domain"]; math.Abs(s.Error-forgettingOff) > 1e-9 {
+		t.Errorf("%+v, one by one %v", s, forgettingOff)
+	}
+	if _, ok := scores(t, mustNew(t, all, w.retained(), Options{ByDomain: true}))["gain chosen_new_domain"]; ok {
+		t.Error("a calibration by domain tells it already")
+	}
+}
+
 // A task's own results must have no part in its own forecast.
 func TestATasksOwnResultIsNotSeen(t *testing.T) {
 	w := newWorld(5)

@@ -65,16 +65,22 @@ func (s scoreSet) methods() []string {
 	return methods
 }
 
-// predictors of the set, the chosen last.
+// predictors of the set, the candidates first.
 func (s scoreSet) predictors() []string {
-	var names []string
+	var names, chosen []string
 	for _, score := range s.scores {
-		if score.Predictor != Chosen && !slices.Contains(names, score.Predictor) {
-			names = append(names, score.Predictor)
+		list := &names
+		if !isCandidate(score.Predictor) {
+			list = &chosen
+		}
+		if !slices.Contains(*list, score.Predictor) {
+			*list = append(*list, score.Predictor)
 		}
 	}
-	return append(names, Chosen)
+	return append(names, chosen...)
 }
+
+func isCandidate(predictor string) bool { return predictor != Chosen && predictor != ChosenNewDomain }
 
 // mean is that of the errors, and of R2, over the models of which holds; NaN of none.
 func (s scoreSet) mean(predictor string, holds func(Score) bool) (off, r2 float64) {
@@ -148,7 +154,7 @@ func Tables(scores []Score) []ScoreTable {
 		for k, column := range columns {
 			least[k] = math.Inf(1)
 			for _, predictor := range set.predictors() {
-				if off, _ := set.mean(predictor, column); predictor != Chosen && off < least[k] {
+				if off, _ := set.mean(predictor, column); isCandidate(predictor) && off < least[k] {
 					least[k] = off
 				}
 			}
@@ -158,7 +164,7 @@ func Tables(scores []Score) []ScoreTable {
 			for k, column := range columns {
 				off, r2 := set.mean(predictor, column)
 				cell := figure(off)
-				if off == least[k] && predictor != Chosen {
+				if off == least[k] && isCandidate(predictor) {
 					cell += "*"
 				}
 				if strings.HasPrefix(set.target, PairForgetting) {
@@ -176,23 +182,34 @@ func Tables(scores []Score) []ScoreTable {
 	return tables
 }
 
-// coverage is the row of the chosen predictor's intervals, of all methods and
+// coverage are the rows of intervals of chosen predictors, of all methods and
 // models together.
 func (s scoreSet) coverage() [][]string {
 	if s.target == Gain || s.target == ScaledGain {
 		return nil // they are accuracy's
 	}
-	var c80, c95 Coverage
-	var widths []float64
-	for _, score := range s.scores {
-		if score.Predictor == Chosen {
-			c80, c95 = c80.plus(score.Coverage80), c95.plus(score.Coverage95)
-			widths = append(widths, score.Width80)
+	var rows [][]string
+	for _, predictor := range []string{Chosen, ChosenNewDomain} {
+		var c80, c95 Coverage
+		var widths []float64
+		for _, score := range s.scores {
+			if score.Predictor == predictor {
+				c80, c95 = c80.plus(score.Coverage80), c95.plus(score.Coverage95)
+				widths = append(widths, score.Width80)
+			}
 		}
+		if widths == nil {
+			continue
+		}
+		slices.Sort(widths)
+		name := targetWords[s.target] + s.from()
+		if predictor == ChosenNewDomain {
+			name += ", images of a kind never seen"
+		}
+		interval := func(c Coverage) string { return fmt.Sprintf("[%.2f, %.2f]", c.CI95[0], c.CI95[1]) }
+		rows = append(rows, []string{name, fmt.Sprint(c80.N), fmt.Sprintf("%.2f", c80.Share), interval(c80), fmt.Sprintf("%.2f", c95.Share), interval(c95), figure(widths[len(widths)/2])})
 	}
-	slices.Sort(widths)
-	interval := func(c Coverage) string { return fmt.Sprintf("[%.2f, %.2f]", c.CI95[0], c.CI95[1]) }
-	return [][]string{{targetWords[s.target] + s.from(), fmt.Sprint(c80.N), fmt.Sprintf("%.2f", c80.Share), interval(c80), fmt.Sprintf("%.2f", c95.Share), interval(c95), figure(widths[len(widths)/2])}}
+	return rows
 }
 
 func figure(v float64) string {
@@ -214,7 +231,7 @@ func Statement(scores []Score) string {
 		best := ""
 		for _, name := range names {
 			off[name], _ = set.mean(name, encodersTuned)
-			if name != Chosen && !math.IsNaN(off[name]) && (best == "" || off[name] < off[best]) {
+			if isCandidate(name) && !math.IsNaN(off[name]) && (best == "" || off[name] < off[best]) {
 				best = name
 			}
 		}
