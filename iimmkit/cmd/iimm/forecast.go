@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -69,7 +70,7 @@ shipped calibrations.`,
 			o.changed = c.Flags().Changed
 			switch {
 			case o.table != "":
-				return o.judge(s)
+				return o.judge(c.Context(), s)
 			case o.thresholds:
 				return o.printThresholds(s)
 			}
@@ -357,12 +358,12 @@ type judgedTable struct {
 }
 
 // judge says how good forecasts are.
-func (o *forecastOptions) judge(s *streams) error {
+func (o *forecastOptions) judge(ctx context.Context, s *streams) error {
 	c, err := o.tabled(s)
 	if err != nil {
 		return err
 	}
-	scores, err := c.Evaluate()
+	scores, err := c.Evaluate(ctx, s.progress())
 	if err != nil {
 		return err
 	}

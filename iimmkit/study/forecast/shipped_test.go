@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
 // The tables of README, logged. What wins is not asserted: that is for the data
@@ -21,7 +23,7 @@ func TestShippedCalibrationsAreJudged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scores, err := part.Evaluate()
+		scores, err := part.Evaluate(t.Context(), progress.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
