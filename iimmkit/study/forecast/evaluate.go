@@ -2,7 +2,6 @@ package forecast
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -387,8 +386,3 @@ func Label(predictor string) string {
 
 var predictorWords = strings.NewReplacer("probe_gain", "probe gain", "probe_10", "probe at 10 a class", "zero_shot", "zero-shot error", "iimm", "IIMM",
 	"mean_forgetting", "mean forgetting", "known", "what is known", "share", "share of the retained task", "*", " x ", "+", " + ")
-
-// String is for logs: target, predictor, error and coverage.
-func (s Score) String() string {
-	return fmt.Sprintf("%s %s %s by %s: error %.2f of %d, 80 %% intervals hold %.2f, 95 %% %.2f", s.Model, s.Method, s.Target, s.Predictor, s.Error, s.N, s.Coverage80.Share, s.Coverage95.Share)
-}
