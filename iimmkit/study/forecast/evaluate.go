@@ -14,7 +14,8 @@ import (
 
 // Score says how well a target is forecast for tasks that are left out. Their own
 // results have no part in their forecasts, nor, where the predictor is chosen,
-// in that choice.
+// in that choice. All are judged, those too that Forecast would refuse or whose
+// intervals it would widen as extrapolation.
 type Score struct {
 	Model  string `json:"model"`
 	Method string `json:"method"`
