@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,7 +71,7 @@ shipped calibrations.`,
 			o.changed = c.Flags().Changed
 			switch {
 			case o.table != "":
-				return o.judge(s)
+				return o.judge(c.Context(), s)
 			case o.thresholds:
 				return o.printThresholds(s)
 			}
@@ -77,7 +79,7 @@ shipped calibrations.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.query.Model, "model", "micro", "model that will be tuned")
+	f.StringVar(&o.query.Model, "model", "micro", "model that will be tuned (default also the only one of --calibration)")
 	f.StringVar(&o.calibration, "calibration", "", "file of iimm calibrate (default the one that ships for the model)")
 	f.Float64Var(&o.zeroShot, "zero-shot", 0, "zero-shot accuracy, in [0,1]")
 	f.Float64Var(&o.probe, "probe", 0, "cross-validated accuracy of a linear probe on all training images, in [0,1]")
@@ -164,7 +166,14 @@ func (o *forecastOptions) run(s *streams) error {
 
 func (o *forecastOptions) open() (*forecast.Calibration, error) {
 	if o.calibration != "" {
-		return forecast.Read(o.calibration)
+		c, err := forecast.Read(o.calibration)
+		if err == nil && !o.changed("model") && len(c.Models) == 1 {
+			o.query.Model = c.Models[0]
+		}
+		if err == nil && !slices.Contains(c.Models, o.query.Model) {
+			o.query.Model = forecast.ModelName(o.query.Model)
+		}
+		return c, err
 	}
 	c, name, err := forecast.ShippedFor(o.query.Model)
 	o.query.Model = name
@@ -357,12 +366,12 @@ type judgedTable struct {
 }
 
 // judge says how good forecasts are.
-func (o *forecastOptions) judge(s *streams) error {
+func (o *forecastOptions) judge(ctx context.Context, s *streams) error {
 	c, err := o.tabled(s)
 	if err != nil {
 		return err
 	}
-	scores, err := c.Evaluate()
+	scores, err := c.Evaluate(ctx, s.progress())
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func TestCalibrateThenForecast(t *testing.T) {
 	if made.Schema != 1 || made.N != 12 || made.Tasks != 12 || made.Source != "made up" || made.File != file {
 		t.Errorf("%s", out)
 	}
-	code, out, warnings = call("forecast", "--calibration", file, "--model", "v", "--zero-shot", ".3", "--probe", ".5", "--json")
+	code, out, warnings = call("forecast", "--calibration", file, "--zero-shot", ".3", "--probe", ".5", "--json")
 	if code != 0 {
 		t.Fatal(code, warnings)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/study/published"
 )
 
@@ -17,7 +18,7 @@ func TestPublishedCLIPIsForecastAsAnotherProgramDoes(t *testing.T) {
 		t.Fatal(c, name, err)
 	}
 	want := map[string]float64{"2 zero_shot": 6.5259370462, "4 zero_shot": 5.2209819615, "4 over_probe": 3.8552329447, "4 probe": 5.1662532330, "4 probe+zero_shot": 5.5755798776}
-	list, err := c.Evaluate()
+	list, err := c.Evaluate(t.Context(), progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,15 +1,21 @@
 package forecast
 
 import (
-	"fmt"
+	"context"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
 // Score says how well a target is forecast for tasks that are left out. Their own
 // results have no part in their forecasts, nor, where the predictor is chosen,
-// in that choice.
+// in that choice. All are judged, those too that Forecast would refuse or whose
+// intervals it would widen as extrapolation.
 type Score struct {
 	Model  string `json:"model"`
 	Method string `json:"method"`
@@ -65,25 +71,45 @@ type judged struct {
 }
 
 // Evaluate forecasts every task from the others, for each model and method: by
-// each candidate, and by the one that is chosen among the others.
-func (c *Calibration) Evaluate() ([]Score, error) {
-	var scores []Score
+// each candidate, and by the one that is chosen among the others. Models and
+// methods with too few tasks are left out; it is an error when all are. It keeps all
+// processors busy.
+func (c *Calibration) Evaluate(ctx context.Context, report progress.Reporter) ([]Score, error) {
 	models := c.Models
 	if c.Pooled {
 		models = models[:1] // all are judged at once
 	}
+	var todo []func() []Score
+	var few error
 	for _, model := range models {
 		for _, method := range c.methods(model) {
+			if _, err := c.sample(model, method, []input{zeroShot}, always); err != nil {
+				few = err
+				continue
+			}
 			for _, inputs := range c.inputSets(model, method) {
-				more, err := c.evaluate(model, method, inputs)
-				if err != nil {
-					return nil, err
-				}
-				scores = append(scores, more...)
+				todo = append(todo, func() []Score { return c.evaluate(ctx, model, method, inputs) })
 			}
 		}
 	}
-	return scores, nil
+	if todo == nil {
+		return nil, few
+	}
+	bar := report.Start("forecast each task from the others", len(todo))
+	defer bar.Done()
+	results := make([][]Score, len(todo))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(todo)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(todo) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				results[i] = todo[i]()
+				bar.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	return slices.Concat(results...), ctx.Err()
 }
 
 // inputSets returns the sets of inputs that observations have, the smallest first.
@@ -102,7 +128,9 @@ func (c *Calibration) inputSets(model, method string) [][]input {
 	return sets
 }
 
-func (c *Calibration) evaluate(model, method string, inputs []input) ([]Score, error) {
+// evaluate returns no scores of inputs that too few observations have: fewer
+// inputs are judged of themselves. Stopped, it returns what it has.
+func (c *Calibration) evaluate(ctx context.Context, model, method string, inputs []input) []Score {
 	name := model
 	if c.Pooled {
 		name = strings.Join(c.Models, "+")
@@ -113,11 +141,8 @@ func (c *Calibration) evaluate(model, method string, inputs []input) ([]Score, e
 	}
 	var scores []Score
 	s, err := c.sample(model, method, inputs, always)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Equal(s.inputs, inputs) {
-		return nil, nil // too few observations have them; fewer inputs are judged of themselves
+	if err != nil || !slices.Equal(s.inputs, inputs) {
+		return nil
 	}
 	base.Folds = s.folds
 	p := s.accuracy()
@@ -140,7 +165,7 @@ func (c *Calibration) evaluate(model, method string, inputs []input) ([]Score, e
 	}
 	s, err = c.sample(model, method, inputs, hasForgetting)
 	if err != nil || !slices.Equal(s.inputs, inputs) {
-		return scores, nil
+		return scores
 	}
 	base.Folds = s.folds
 	p = s.forgetting()
@@ -164,7 +189,7 @@ func (c *Calibration) evaluate(model, method string, inputs []input) ([]Score, e
 			break
 		}
 		q.strange = target == PairForgettingNew
-		for way := -1; way < q.ways(); way++ {
+		for way := -1; way < q.ways() && ctx.Err() == nil; way++ {
 			score := base
 			score.Predictor, score.Target = Chosen, target
 			if way >= 0 {
@@ -176,7 +201,7 @@ func (c *Calibration) evaluate(model, method string, inputs []input) ([]Score, e
 			scores = append(scores, score)
 		}
 	}
-	return scores, nil
+	return scores
 }
 
 // newDomains forecasts every item from the tasks of other domains, with intervals
@@ -362,8 +387,3 @@ func Label(predictor string) string {
 
 var predictorWords = strings.NewReplacer("probe_gain", "probe gain", "probe_10", "probe at 10 a class", "zero_shot", "zero-shot error", "iimm", "IIMM",
 	"mean_forgetting", "mean forgetting", "known", "what is known", "share", "share of the retained task", "*", " x ", "+", " + ")
-
-// String is for logs: target, predictor, error and coverage.
-func (s Score) String() string {
-	return fmt.Sprintf("%s %s %s by %s: error %.2f of %d, 80 %% intervals hold %.2f, 95 %% %.2f", s.Model, s.Method, s.Target, s.Predictor, s.Error, s.N, s.Coverage80.Share, s.Coverage95.Share)
-}

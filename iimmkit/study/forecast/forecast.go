@@ -193,7 +193,8 @@ func (c *Calibration) method(q Query, method string) (Method, error) {
 			m.Notes = append(m.Notes, fmt.Sprintf("intervals of accuracy are widened by %.2g: %s", e.Widened, e.Reason))
 		}
 	}
-	return m, c.forgetting(q, &m)
+	err = c.forgetting(q, &m)
+	return m, err
 }
 
 // forgetting fills in what is forecast of forgetting.

@@ -1,10 +1,15 @@
 package forecast
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
 func mustNew(t *testing.T, observations []Observation, retained map[string]map[string]Known, o Options) *Calibration {
@@ -18,7 +23,7 @@ func mustNew(t *testing.T, observations []Observation, retained map[string]map[s
 
 func scores(t *testing.T, c *Calibration) map[string]Score {
 	t.Helper()
-	list, err := c.Evaluate()
+	list, err := c.Evaluate(t.Context(), progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,5 +223,29 @@ func TestIntervalsHoldWhatTheySay(t *testing.T) {
 		if c.Share < low || c.Share > high {
 			t.Errorf("%s %% intervals hold %.3f of %d", name, c.Share, n)
 		}
+	}
+}
+
+func TestMethodsWithFewTasksAreNotJudged(t *testing.T) {
+	w := newWorld(2)
+	all := w.tasks(6)
+	for _, o := range w.tasks(4) {
+		o.Method = "lora"
+		all = append(all, o)
+	}
+	list, err := mustNew(t, all, w.retained(), Options{}).Evaluate(t.Context(), progress.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) == 0 || slices.ContainsFunc(list, func(s Score) bool { return s.Method != "full" }) {
+		t.Errorf("%d scores", len(list))
+	}
+	if _, err := mustNew(t, all[6:], w.retained(), Options{}).Evaluate(t.Context(), progress.Discard); err == nil || !strings.Contains(err.Error(), "has 4 tasks of m lora: at least 5") {
+		t.Error(err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := mustNew(t, all, w.retained(), Options{}).Evaluate(stopped, progress.Discard); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

@@ -131,7 +131,7 @@ func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 // starred; and one of how often intervals held what was measured.
 func Tables(scores []Score) []ScoreTable {
 	var tables []ScoreTable
-	cover := ScoreTable{Title: "What intervals of chosen predictors held", Rows: [][]string{{"", "n", "of 80 %", "[95 % interval]", "of 95 %", "[95 % interval]", "median width of 80 %"}}}
+	cover := ScoreTable{Title: "What intervals of chosen predictors held; binomial intervals take models, methods and tasks for independent", Rows: [][]string{{"", "n", "of 80 %", "[95 % interval]", "of 95 %", "[95 % interval]", "median width of 80 %"}}}
 	for _, set := range scoreSets(scores) {
 		cover.Rows = append(cover.Rows, set.coverage()...)
 		if set.target == Accuracy {

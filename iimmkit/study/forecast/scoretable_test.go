@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
 func TestTablesAverageOverModelsAndStarTheBest(t *testing.T) {
@@ -36,7 +38,7 @@ func TestTablesAverageOverModelsAndStarTheBest(t *testing.T) {
 func TestTablesOfAWorld(t *testing.T) {
 	w := newWorld(4)
 	c := mustNew(t, w.tasks(9), w.retained(), Options{})
-	list, err := c.Evaluate()
+	list, err := c.Evaluate(t.Context(), progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

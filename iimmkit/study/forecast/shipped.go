@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"slices"
@@ -40,16 +41,9 @@ var shipped = sync.OnceValue(func() []*Calibration {
 // from runs of iimm reproduce.
 func Shipped() []*Calibration { return slices.Clone(shipped()) }
 
-// ShippedFor returns the shipped calibration of a model. CLIP goes by its names
-// here (clip-b-32) and in open_clip (ViT-B-32).
+// ShippedFor returns the shipped calibration of a model and the model's name there.
 func ShippedFor(model string) (c *Calibration, name string, err error) {
-	name = model
-	if n, ok := clipNames[model]; ok {
-		name = n
-	}
-	if name == "micro" {
-		name = "micro-clip"
-	}
+	name = ModelName(model)
 	var known []string
 	for _, c := range shipped() {
 		if slices.Contains(c.Models, name) {
@@ -60,7 +54,11 @@ func ShippedFor(model string) (c *Calibration, name string, err error) {
 	return nil, "", fmt.Errorf("no calibration of model %q comes with iimm, only of %s: iimm calibrate makes one", model, strings.Join(known, ", "))
 }
 
-var clipNames = map[string]string{"clip": "ViT-B-32", "clip-b-32": "ViT-B-32", "clip-b-16": "ViT-B-16", "clip-l-14": "ViT-L-14"}
+// ModelName returns the name of a model in calibrations: that of open_clip for the
+// CLIPs of iimm models (clip-b-32), micro-clip for micro, else the model's own.
+func ModelName(model string) string { return cmp.Or(calibrationNames[model], model) }
+
+var calibrationNames = map[string]string{"micro": "micro-clip", "clip": "ViT-B-32", "clip-b-32": "ViT-B-32", "clip-b-16": "ViT-B-16", "clip-l-14": "ViT-L-14"}
 
 // publishedTasks names the tasks of published.FineTunes as published.Gains does.
 var publishedTasks = map[string]string{"SUN397": "sun397", "Cars": "stanford-cars", "RESISC45": "resisc45", "EuroSAT": "eurosat",

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
 // The tables of README, logged. What wins is not asserted: that is for the data
@@ -21,17 +23,21 @@ func TestShippedCalibrationsAreJudged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scores, err := part.Evaluate()
+		scores, err := part.Evaluate(t.Context(), progress.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%s\n%s", c.Name, Statement(scores))
+		var page strings.Builder
+		if err := WriteMarkdown(&page, scores); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("calibration %s\n%s", c.Name, page.String())
 		for _, s := range scores {
 			if s.N == 0 || s.Error < 0 || s.Error > 200 {
-				t.Errorf("%s", s)
+				t.Errorf("%+v", s)
 			}
 			if s.Predictor == Chosen && (s.Coverage80.CI95[1] < .8 || s.Coverage95.CI95[1] < .95) {
-				t.Errorf("intervals hold less than they say: %s", s)
+				t.Errorf("intervals hold less than they say: %+v", s)
 			}
 		}
 	}
