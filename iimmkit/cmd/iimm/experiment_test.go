@@ -158,13 +158,19 @@ func TestFinetuneKeepsAModelThatOpens(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "world/count (20 test images): accuracy") || !strings.Contains(out, "forgetting on 1 other tasks") {
 		t.Fatalf("exit code %d: %s%s", code, out, log)
 	}
-	probe := filepath.Join(t.TempDir(), "probe")
-	code, out, log = command(append([]string{"finetune", "--model", dir, "--method", "probe", "--task", "world/count", "--out", probe, "--json"}, few...)...)
+	probe, merged := filepath.Join(t.TempDir(), "probe"), filepath.Join(t.TempDir(), "merged")
+	if code, _, log := command("models", "show", dir); code != 1 || !strings.Contains(log, "iimm finetune merge") {
+		t.Errorf("what is no whole model: exit code %d: %s", code, log)
+	}
+	if code, out, log := command("finetune", "merge", dir, "--out", merged); code != 0 || !strings.Contains(out, "bitfit of micro merged") {
+		t.Fatalf("exit code %d: %s%s", code, out, log)
+	}
+	code, out, log = command(append([]string{"finetune", "--model", merged, "--method", "probe", "--task", "world/count", "--out", probe, "--json"}, few...)...)
 	var tuned experiment.Tuned
 	if err := json.Unmarshal([]byte(out), &tuned); code != 0 || err != nil {
 		t.Fatalf("exit code %d, %v: %s", code, err, log)
 	}
-	if tuned.Run.Model != "tuned" || tuned.ParameterCount != 4*65 || tuned.Run.Forgetting != nil {
+	if tuned.Run.Model != "merged" || tuned.ParameterCount != 4*65 || tuned.Run.Forgetting != nil {
 		t.Errorf("%+v", tuned)
 	}
 	if _, err := os.Stat(filepath.Join(probe, "probe.safetensors")); err != nil {

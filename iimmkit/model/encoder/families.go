@@ -60,6 +60,11 @@ func readConfig(files fs.FS) (c configuration, err error) {
 	}
 	data, err := fs.ReadFile(files, family.HFFile)
 	if err != nil {
+		for _, name := range []string{"delta.safetensors", "adapter_model.safetensors"} {
+			if _, err := fs.Stat(files, name); err == nil {
+				return c, fmt.Errorf("it holds what tuning changed of a model (%s), not a whole one: iimm finetune merge makes one of it", name)
+			}
+		}
 		return c, fmt.Errorf("no configuration: neither %s nor %s is there", family.HFFile, family.OpenCLIPFile)
 	}
 	c.library, c.files = family.HuggingFace, map[string][]byte{family.HFFile: data}
