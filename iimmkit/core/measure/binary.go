@@ -1,7 +1,9 @@
 package measure
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -180,4 +182,19 @@ func parseAccumulator(b []byte) (*Accumulator, error) {
 		}
 	}
 	return a, nil
+}
+
+// Digest identifies the rows that were added, in the order in which they were,
+// by their statistics: SHA-256, in hex. The names of shards are not in it.
+// Accumulators of one kind have the same digest when, but for chance, they hold
+// the same rows, whatever files these came in.
+func (a *Accumulator) Digest() string {
+	nameless := *a
+	nameless.shards = nil
+	b, err := nameless.MarshalBinary()
+	if err != nil {
+		panic(err) // only a name can be too long
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
