@@ -139,6 +139,7 @@ func (o *watchOptions) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	o.Progress = s.progress()
 	c, state, err := drift.Compare(ctx, ref, batch.Images, state, o.Options)
 	if err != nil {
 		return err

@@ -154,7 +154,7 @@ func TestWatchBadInputIsOneLine(t *testing.T) {
 			same, "--strict"}, 1, "exactly equal"},
 	} {
 		code, out, errs := iimmWatch(c.args...)
-		if code != c.code || out != "" || !strings.Contains(errs, c.want) || strings.Count(errs, "\n") != 1 {
+		if code != c.code || out != "" || !strings.Contains(errs, c.want) || strings.Count(errs, "\n") != 1 { // before any progress
 			t.Errorf("%s: exit %d, %q, %s", name, code, out, errs)
 		}
 	}

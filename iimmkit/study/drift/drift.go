@@ -24,6 +24,7 @@ import (
 
 	"github.com/iimmkit/iimm/iimmkit/core/embedding"
 	"github.com/iimmkit/iimm/iimmkit/core/measure"
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
 // Defaults of Options.
@@ -59,7 +60,8 @@ type Options struct {
 	// (default that of the reference, else DefaultLogitScale).
 	LogitScale float64
 	Seed       uint64
-	Normalize  bool // divide rows by their norms first
+	Normalize  bool              // divide rows by their norms first
+	Progress   progress.Reporter // nil: none
 }
 
 func (o Options) withDefaults(ref *embedding.Set) (Options, error) {
@@ -83,6 +85,9 @@ func (o Options) withDefaults(ref *embedding.Set) (Options, error) {
 		if ref.Provenance.LogitScale != nil {
 			o.LogitScale = *ref.Provenance.LogitScale
 		}
+	}
+	if o.Progress == nil {
+		o.Progress = progress.Discard
 	}
 	return o, o.Check()
 }
@@ -195,14 +200,17 @@ func Compare(ctx context.Context, ref *embedding.Set, batch embedding.Matrix, st
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := captions.view(ctx, "reference", ref.Images)
+	looked := opt.Progress.Start("images", ref.Images.Rows+batch.Rows)
+	defer looked.Done()
+	r, err := captions.view(ctx, "reference", ref.Images, looked)
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := captions.view(ctx, "batch", batch)
+	b, err := captions.view(ctx, "batch", batch, looked)
 	if err != nil {
 		return nil, nil, err
 	}
+	looked.Done()
 	usedR, usedB := r.sample(opt.MaxRows, opt.Seed), b.sample(opt.MaxRows, opt.Seed)
 	if divisions := combin.GeneralizedBinomial(float64(len(usedR)+len(usedB)), float64(len(usedB))); divisions < 1/opt.Level {
 		return nil, nil, fmt.Errorf("%d images of the batch beside %d of the reference: too few for an alarm at level %v ever", len(usedB), len(usedR), opt.Level)
@@ -211,7 +219,7 @@ func Compare(ctx context.Context, ref *embedding.Set, batch embedding.Matrix, st
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := p.verdict(ctx, opt.Permutations, opt.Seed)
+	v, err := p.verdict(ctx, opt)
 	if err != nil {
 		return nil, nil, err
 	}

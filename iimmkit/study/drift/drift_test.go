@@ -99,11 +99,11 @@ func TestPValuesApproachThoseOfAllDivisions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := captions.view(t.Context(), "reference", ref.Images)
+	r, err := captions.view(t.Context(), "reference", ref.Images, opt.Progress.Start("", 0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := captions.view(t.Context(), "batch", batch)
+	b, err := captions.view(t.Context(), "batch", batch, opt.Progress.Start("", 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,8 @@ func TestPValuesApproachThoseOfAllDivisions(t *testing.T) {
 		}
 		return m
 	}
-	v, err := p.verdict(t.Context(), 40_000, 1)
+	opt.Permutations, opt.Seed = 40_000, 1
+	v, err := p.verdict(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"sort"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
 // verdict is what a division's statistics come to.
@@ -15,8 +17,10 @@ type verdict struct {
 }
 
 // verdict ranks the division that is there among random ones.
-func (p *pool) verdict(ctx context.Context, permutations int, seed uint64) (verdict, error) {
-	drawn, err := p.draw(ctx, p.batch, permutations, seed, 1)
+func (p *pool) verdict(ctx context.Context, opt Options) (verdict, error) {
+	bar := opt.Progress.Start("random exchanges", opt.Permutations)
+	drawn, err := p.draw(ctx, p.batch, opt.Permutations, opt.Seed, 1, bar)
+	bar.Done()
 	if err != nil {
 		return verdict{}, err
 	}
@@ -35,11 +39,12 @@ func (p *pool) verdict(ctx context.Context, permutations int, seed uint64) (verd
 }
 
 // draw returns the statistics of random divisions.
-func (p *pool) draw(ctx context.Context, n, divisions int, seed, first uint64) ([]statistics, error) {
+func (p *pool) draw(ctx context.Context, n, divisions int, seed, first uint64, bar progress.Bar) ([]statistics, error) {
 	drawn := make([]statistics, divisions)
 	parallel(divisions, func(k int) {
 		if ctx.Err() == nil {
 			drawn[k] = p.statistics(p.division(n, seed, first+uint64(k)), make([]float64, p.d))
+			bar.Add(1)
 		}
 	})
 	return drawn, ctx.Err()
@@ -129,7 +134,9 @@ func falseAlarms(ctx context.Context, ref *view, batch int, opt Options) (*False
 		return nil, nil
 	}
 	// Other divisions than those of the verdict itself.
-	drawn, err := p.draw(ctx, batch, opt.Permutations+opt.Resamples, opt.Seed, 1<<32)
+	bar := opt.Progress.Start("false alarms", opt.Permutations+opt.Resamples)
+	drawn, err := p.draw(ctx, batch, opt.Permutations+opt.Resamples, opt.Seed, 1<<32, bar)
+	bar.Done()
 	if err != nil {
 		return nil, err
 	}

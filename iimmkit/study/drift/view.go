@@ -13,6 +13,7 @@ import (
 
 	"github.com/iimmkit/iimm/iimmkit/core/embedding"
 	"github.com/iimmkit/iimm/iimmkit/core/measure"
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
 // captions are what images are compared with.
@@ -51,7 +52,7 @@ type view struct {
 // blockRows rows are looked at by a goroutine at once.
 const blockRows = 256
 
-func (c *captions) view(ctx context.Context, name string, images embedding.Matrix) (*view, error) {
+func (c *captions) view(ctx context.Context, name string, images embedding.Matrix, bar progress.Bar) (*view, error) {
 	n, d := images.Rows, images.Cols
 	switch {
 	case d != c.texts.Dim():
@@ -72,6 +73,7 @@ func (c *captions) view(ctx context.Context, name string, images embedding.Matri
 				predicted[i], v.matched[i], v.confidence[i] = c.look(row, logits)
 			}
 		}
+		bar.Add(min(n-block*blockRows, blockRows))
 	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
