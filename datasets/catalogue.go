@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -59,15 +60,20 @@ func Catalogue() []Entry {
 // LoadOptions say which part of a task is wanted and where real data is.
 type LoadOptions struct {
 	// RealDir holds the folders of the real tasks: mnist, sign-digits, gtsrb32,
-	// cifar10, neu-det, omniglot, dtd10.
+	// cifar10, neu-det, omniglot, dtd10, and what the sets of the paper need.
 	RealDir string
 	// NTrain and NTest bound the splits: 0 means DefaultTrain and DefaultTest
 	// for catalogue tasks and everything for other sources. What a smaller bound
 	// gives is the beginning of what a larger one gives.
 	NTrain, NTest int
+	// Shots, when not 0, keeps so many training images of each class, at most
+	// NTrain in all.
+	Shots int
 	// Seed draws other pictures of drawn tasks and splits and orders other
 	// sources differently.
 	Seed uint64
+	// Ensemble takes the usual ensemble of captions of a set of the paper.
+	Ensemble bool
 	// Folder holds what only folder:PATH asks for. Its Seed is ignored for Seed;
 	// its TestFraction is DefaultTestFraction when 0.
 	Folder FolderOptions
@@ -79,20 +85,23 @@ type LoadOptions struct {
 // by Load.
 const DefaultTestFraction = float64(DefaultTest) / (DefaultTrain + DefaultTest)
 
-// Load reads or draws the task of the given name: one of Catalogue, or
-// folder:PATH (see OpenFolder). Both splits come in a random order of which
+// Load reads or draws the task of the given name: one of Catalogue, paper/NAME
+// (see PaperSets), or folder:PATH or just a path (see Open). Both splits come in a random order of which
 // every beginning holds each class in proportion.
 func Load(name string, opt LoadOptions) (*Task, error) {
 	if opt.NTrain < 0 || opt.NTest < 0 {
 		return nil, fmt.Errorf("task %s: cannot take %d images for training and %d for testing", name, opt.NTrain, opt.NTest)
 	}
 	if path, ok := strings.CutPrefix(name, "folder:"); ok {
-		return loadFolder(path, opt)
+		return loadPath(path, opt)
+	}
+	if set, ok := strings.CutPrefix(name, "paper/"); ok {
+		return loadPaper(set, opt)
 	}
 	if drawn, ok := strings.CutPrefix(name, "world/"); ok {
 		for _, t := range world.Tasks() {
 			if t.Name == drawn {
-				return drawTask(&t, opt), nil
+				return drawTask(&t, opt)
 			}
 		}
 	}
@@ -101,16 +110,19 @@ func Load(name string, opt LoadOptions) (*Task, error) {
 			return r.load(opt)
 		}
 	}
+	if _, err := os.Stat(name); err == nil {
+		return loadPath(name, opt)
+	}
 	return nil, fmt.Errorf("there is no task %q%s (see iimm datasets list)", name, suggestion(name))
 }
 
-func loadFolder(path string, opt LoadOptions) (*Task, error) {
+func loadPath(path string, opt LoadOptions) (*Task, error) {
 	o := opt.Folder
 	o.Seed = opt.Seed
 	if o.TestFraction == 0 {
 		o.TestFraction = DefaultTestFraction
 	}
-	t, problems, err := OpenFolder(path, o)
+	t, problems, err := Open(path, o)
 	if opt.Problems != nil {
 		for _, p := range problems.List() {
 			opt.Problems(p)
@@ -122,28 +134,39 @@ func loadFolder(path string, opt LoadOptions) (*Task, error) {
 	if len(t.ClassNames) < 2 {
 		return nil, fmt.Errorf("%s has one class only, a task needs two", displayName(path))
 	}
-	t.limit(opt, 0, 0)
-	return t, nil
+	return t, t.limit(opt, 0, 0)
 }
 
 // limit shuffles both splits, cuts them to the wanted or standard sizes, and
 // makes the hash tell the difference.
-func (t *Task) limit(opt LoadOptions, standardTrain, standardTest int) {
+func (t *Task) limit(opt LoadOptions, standardTrain, standardTest int) (err error) {
+	if opt.Shots != 0 {
+		if t.Train, err = Shots(t.Train, opt.Shots, opt.Seed); err != nil {
+			return fmt.Errorf("task %s: %w", t.Name, err)
+		}
+		standardTrain = 0
+	}
 	t.Train = Prefix(Shuffle(t.Train, opt.Seed), sizeOr(opt.NTrain, standardTrain))
-	t.Test = Prefix(Shuffle(t.Test, opt.Seed), sizeOr(opt.NTest, standardTest))
+	if t.Test != nil {
+		t.Test = Prefix(Shuffle(t.Test, opt.Seed), sizeOr(opt.NTest, standardTest))
+	}
 	h := newTaskHash(t)
 	h.strings([]string{t.Hash})
 	for _, split := range []Images{t.Train, t.Test} {
+		if split == nil {
+			continue
+		}
 		h.number(split.Len())
 		for i := range split.Len() {
 			h.strings([]string{split.ID(i)})
 		}
 	}
 	t.Hash = h.sum()
+	return nil
 }
 
 // drawTask draws both splits of a world task.
-func drawTask(t *world.Task, opt LoadOptions) *Task {
+func drawTask(t *world.Task, opt LoadOptions) (*Task, error) {
 	draw := func(split world.Split, label string, n int) *packed {
 		pix, labels := t.Draw(split, opt.Seed, n)
 		return &packed{name: "world/" + t.Name + "/" + label, width: world.Size, height: world.Size, channels: 3, pix: pix, labels: labels}
@@ -155,8 +178,15 @@ func drawTask(t *world.Task, opt LoadOptions) *Task {
 	h := newTaskHash(task)
 	h.packed(train)
 	h.packed(test)
+	if opt.Shots != 0 {
+		var err error
+		if task.Train, err = Shots(train, opt.Shots, opt.Seed); err != nil {
+			return nil, fmt.Errorf("task %s: %w", task.Name, err)
+		}
+		h.number(opt.Shots)
+	}
 	task.Hash = h.sum()
-	return task
+	return task, nil
 }
 
 func sizeOr(n, standard int) int {
@@ -203,6 +233,20 @@ func (h taskHash) files(list []imageFile) {
 		h.strings([]string{f.id})
 		h.number(int(f.size))
 		h.number(f.label)
+	}
+}
+
+// listed identifies pictures by ID and size; nil is no picture.
+func (h taskHash) listed(l *listed) {
+	if l == nil {
+		h.number(0)
+		return
+	}
+	h.number(l.Len())
+	for i, r := range l.records {
+		h.strings([]string{l.source.Records[r].ID})
+		h.number(int(l.source.Records[r].Size))
+		h.number(l.labels[i])
 	}
 }
 

@@ -7,7 +7,11 @@
 // their names; everything random follows from a seed.
 package datasets
 
-import "github.com/iimmkit/iimm/iimmkit/file/picture"
+import (
+	"fmt"
+
+	"github.com/iimmkit/iimm/iimmkit/file/picture"
+)
 
 // Images is one split of a task: labelled images, read when asked for.
 // Methods may be called from several goroutines.
@@ -32,6 +36,21 @@ type Task struct {
 	// Captions has the first; see WithTemplates.
 	Ensemble    [][]string
 	Train, Test Images // Test is nil where the source has no split
+	Val         Images // for choosing among tuned models; nil where the source has none
 	// Hash identifies class names, captions and the images' source (seed, files and sizes).
 	Hash string
+
+	written bool // class names are as people write them, hyphens included
+}
+
+// Split returns the images of a split: train, val or test.
+func (t *Task) Split(name string) (Images, error) {
+	images, ok := map[string]Images{"train": t.Train, "val": t.Val, "test": t.Test}[name]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%q is none of the splits train, val, test", name)
+	case images == nil || images.Len() == 0:
+		return nil, fmt.Errorf("task %s has no %s images", t.Name, name)
+	}
+	return images, nil
 }

@@ -28,7 +28,7 @@ func ExampleLoad() {
 }
 
 // A folder per class; what cannot be used is named, the rest is read.
-func ExampleOpenFolder() {
+func ExampleOpen() {
 	root, err := os.MkdirTemp("", "photos")
 	if err != nil {
 		fmt.Println(err)
@@ -50,7 +50,7 @@ func ExampleOpenFolder() {
 		}
 		f.Close()
 	}
-	task, problems, err := datasets.OpenFolder(root, datasets.FolderOptions{OnError: datasets.Skip})
+	task, problems, err := datasets.Open(root, datasets.FolderOptions{OnError: datasets.Skip})
 	if err != nil {
 		fmt.Println(err)
 		return

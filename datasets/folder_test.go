@@ -3,12 +3,14 @@ package datasets
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"image/png"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,7 +20,8 @@ import (
 	"time"
 )
 
-func jpegBytes(t *testing.T, shade uint8) []byte {
+// jpegBytes and pngBytes encode small pictures that differ by shade throughout.
+func jpegBytes(t testing.TB, shade uint8) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, 40, 30))
 	for i := range m.Pix {
@@ -31,10 +34,13 @@ func jpegBytes(t *testing.T, shade uint8) []byte {
 	return b.Bytes()
 }
 
-func pngBytes(t *testing.T, shade uint8) []byte {
+func pngBytes(t testing.TB, shade uint8) []byte {
 	t.Helper()
-	m := image.NewGray(image.Rect(0, 0, 8, 8))
-	m.SetGray(1, 1, color.Gray{shade})
+	m := image.NewGray(image.Rect(0, 0, 16, 16))
+	r := rand.New(rand.NewPCG(uint64(shade), 0))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(r.Uint32())
+	}
 	var b bytes.Buffer
 	if err := png.Encode(&b, m); err != nil {
 		t.Fatal(err)
@@ -42,8 +48,13 @@ func pngBytes(t *testing.T, shade uint8) []byte {
 	return b.Bytes()
 }
 
+// crc32PNG is the checksum of a PNG chunk's type and data.
+func crc32PNG(chunk []byte) []byte {
+	return binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(chunk))
+}
+
 // tree writes files below a new folder.
-func tree(t *testing.T, files map[string][]byte) string {
+func tree(t testing.TB, files map[string][]byte) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, data := range files {
@@ -81,7 +92,7 @@ func damagedFolder(t *testing.T) string {
 
 func TestFolderNamesEveryUnusableFile(t *testing.T) {
 	root := damagedFolder(t)
-	task, problems, err := OpenFolder(root, FolderOptions{OnError: Skip})
+	task, problems, err := Open(root, FolderOptions{OnError: Skip})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +129,7 @@ func TestFolderNamesEveryUnusableFile(t *testing.T) {
 func TestFolderRefusesUnusableFiles(t *testing.T) {
 	root := damagedFolder(t)
 	for _, on := range []OnError{"", Fail} {
-		task, problems, err := OpenFolder(root, FolderOptions{OnError: on})
+		task, problems, err := Open(root, FolderOptions{OnError: on})
 		if err == nil || task != nil {
 			t.Fatal("accepted")
 		}
@@ -126,14 +137,14 @@ func TestFolderRefusesUnusableFiles(t *testing.T) {
 			t.Errorf("%d problems, error %v", problems.Len(), err)
 		}
 	}
-	if _, _, err := OpenFolder(root, FolderOptions{OnError: "ignore"}); err == nil {
+	if _, _, err := Open(root, FolderOptions{OnError: "ignore"}); err == nil {
 		t.Error("on-error ignore was accepted")
 	}
 }
 
 func TestFolderWithOnlyUnusableFiles(t *testing.T) {
 	root := tree(t, map[string][]byte{"a/x.jpg": {}, "b/y.jpg": []byte("no")})
-	_, problems, err := OpenFolder(root, FolderOptions{OnError: Skip})
+	_, problems, err := Open(root, FolderOptions{OnError: Skip})
 	if err == nil || !strings.Contains(err.Error(), "no usable picture") || problems.Len() != 4 {
 		t.Errorf("%v, %v", err, problems.List())
 	}
@@ -156,7 +167,7 @@ func TestSplitFoldersAreRecognised(t *testing.T) {
 		for _, f := range tt.folders {
 			files[f+"/x/1.png"], files[f+"/y/1.png"] = a, b
 		}
-		task, _, err := OpenFolder(tree(t, files), FolderOptions{})
+		task, _, err := Open(tree(t, files), FolderOptions{KeepOverlap: true})
 		if err != nil {
 			t.Errorf("%v: %v", tt.folders, err)
 			continue
@@ -164,6 +175,9 @@ func TestSplitFoldersAreRecognised(t *testing.T) {
 		test := 0
 		if task.Test != nil {
 			test = task.Test.Len()
+		}
+		if (task.Val != nil) != (len(tt.folders) == 3) {
+			t.Errorf("%v: validation split %v", tt.folders, task.Val)
 		}
 		if fmt.Sprint(task.ClassNames) != tt.classes || task.Train.Len() != tt.train || test != tt.test {
 			t.Errorf("%v: classes %v, %d and %d images", tt.folders, task.ClassNames, task.Train.Len(), test)
@@ -174,7 +188,7 @@ func TestSplitFoldersAreRecognised(t *testing.T) {
 func TestClassesOfBothSplitsAreUnited(t *testing.T) {
 	p := pngBytes(t, 1)
 	root := tree(t, map[string][]byte{"train/b/1.png": p, "train/c/1.png": p, "test/a/1.png": p, "test/c/1.png": p})
-	task, _, err := OpenFolder(root, FolderOptions{})
+	task, _, err := Open(root, FolderOptions{KeepOverlap: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +200,7 @@ func TestClassesOfBothSplitsAreUnited(t *testing.T) {
 func TestFolderOrderIsByteOrder(t *testing.T) {
 	p := pngBytes(t, 1)
 	root := tree(t, map[string][]byte{"2/a.png": p, "10/a.png": p, "b/a.png": p, "B/a.png": p, "ä/a.png": p})
-	task, _, err := OpenFolder(root, FolderOptions{})
+	task, _, err := Open(root, FolderOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +220,7 @@ func TestCaptions(t *testing.T) {
 		}
 	}
 	for _, opt := range []FolderOptions{{Template: "a photo"}, {TestFraction: 1}, {TestFraction: -.1}} {
-		if _, _, err := OpenFolder(t.TempDir(), opt); err == nil {
+		if _, _, err := Open(t.TempDir(), opt); err == nil {
 			t.Errorf("%+v was accepted", opt)
 		}
 	}
@@ -218,7 +232,7 @@ func TestNamesThatAreNotText(t *testing.T) {
 	}
 	p := pngBytes(t, 1)
 	root := tree(t, map[string][]byte{"caf\xe9/1.png": p, "caf\xe8/2.png": p, "new\nline/3.png": p, "bad\xff/x.jpg": []byte("text")})
-	task, problems, err := OpenFolder(root, FolderOptions{OnError: Skip})
+	task, problems, err := Open(root, FolderOptions{OnError: Skip})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +268,7 @@ func TestLinks(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		task, problems, err := OpenFolder(root, FolderOptions{OnError: Skip})
+		task, problems, err := Open(root, FolderOptions{OnError: Skip})
 		if err != nil {
 			t.Error(err)
 			return
@@ -291,7 +305,7 @@ func TestUnreadableFolderAndFile(t *testing.T) {
 		}
 	}
 	defer os.Chmod(folder, 0o755)
-	task, problems, err := OpenFolder(root, FolderOptions{OnError: Skip})
+	task, problems, err := Open(root, FolderOptions{OnError: Skip})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,14 +320,14 @@ func TestFolderSplitAndHash(t *testing.T) {
 		files[fmt.Sprintf("a/%02d.png", i)], files[fmt.Sprintf("b/%02d.png", i)] = pngBytes(t, uint8(i)), pngBytes(t, uint8(100+i))
 	}
 	root := tree(t, files)
-	task, _, err := OpenFolder(root, FolderOptions{TestFraction: 0.25, Seed: 1})
+	task, _, err := Open(root, FolderOptions{TestFraction: 0.25, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(counts(task.Train, 2), counts(task.Test, 2)) != "[15 15] [5 5]" {
 		t.Error(counts(task.Train, 2), counts(task.Test, 2))
 	}
-	again, _, err := OpenFolder(root, FolderOptions{Template: "{class}"})
+	again, _, err := Open(root, FolderOptions{Template: "{class}"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,19 +379,19 @@ func TestFolderWithoutClasses(t *testing.T) {
 		"empty":         {},
 		"pictures only": {"1.png": pngBytes(t, 1)},
 	} {
-		if _, _, err := OpenFolder(tree(t, files), FolderOptions{}); err == nil || !strings.Contains(err.Error(), "class folders") {
+		if _, _, err := Open(tree(t, files), FolderOptions{}); err == nil || !strings.Contains(err.Error(), "class folders") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	file := filepath.Join(tree(t, map[string][]byte{"x.txt": []byte("x")}), "x.txt")
-	if _, _, err := OpenFolder(file, FolderOptions{}); err == nil || !strings.Contains(err.Error(), "neither a folder") {
+	if _, _, err := Open(file, FolderOptions{}); err == nil || !strings.Contains(err.Error(), "neither a folder") {
 		t.Errorf("a file: %v", err)
 	}
 }
 
 func TestDamagedPictureOfATrustedFolderNamesTheFile(t *testing.T) {
 	root := damagedFolder(t)
-	task, _, err := OpenFolder(root, FolderOptions{OnError: Skip, Trust: true})
+	task, _, err := Open(root, FolderOptions{OnError: Skip, Trust: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +408,7 @@ func TestFolderStopsWithItsContext(t *testing.T) {
 	root := tree(t, map[string][]byte{"a/1.png": pngBytes(t, 1), "b/1.png": pngBytes(t, 2)})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := OpenFolder(root, FolderOptions{Context: ctx}); !errors.Is(err, context.Canceled) {
+	if _, _, err := Open(root, FolderOptions{Context: ctx}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled context: %v", err)
 	}
 }
@@ -407,7 +421,7 @@ func TestOrientationIsAppliedUnlessIgnored(t *testing.T) {
 	dir := tree(t, map[string][]byte{"a/turned.png": turned, "b/plain.png": pngBytes(t, 9)})
 	hashes := map[string]bool{}
 	for _, asStored := range []bool{false, true} {
-		task, _, err := OpenFolder(dir, FolderOptions{AsStored: asStored})
+		task, _, err := Open(dir, FolderOptions{AsStored: asStored})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,10 @@ package datasets
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // OnError says what is done with files that cannot be used.
@@ -36,6 +39,12 @@ const (
 	OutsideClass  = "outside-class"  // a picture beside the class folders
 	BadRow        = "bad-row"        // a line of a list that is not path,label
 	DuplicateFile = "duplicate-file" // a file listed twice
+	Outside       = "outside"        // an entry of an archive that leads out of its folder
+	Truncated     = "truncated"      // an archive that is cut off, or lacks parts
+
+	// What follows is dealt with and no reason to refuse a source.
+	Leak      = "leak"      // a picture of another split: left out of the lesser one
+	Duplicate = "duplicate" // a copy within a split
 )
 
 // Problem is one file, folder or row that cannot be used.
@@ -66,18 +75,45 @@ func (p *Problems) List() []Problem {
 // Len returns their number.
 func (p *Problems) Len() int { return len(p.List()) }
 
-func (p *Problems) add(kind, path, message string) {
+// Add appends a problem, of one of the kinds above, with a path or "line 7".
+func (p *Problems) Add(kind, path, message string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.list = append(p.list, Problem{kind, displayName(path), message})
 }
 
-// refusal is the error of a source under Fail.
+// refusal is the error of a source under Fail, nil without problems.
 func (p *Problems) refusal(source string) error {
-	list := p.List()
+	list := slices.DeleteFunc(p.List(), func(p Problem) bool { return p.Kind == Leak || p.Kind == Duplicate })
+	if len(list) == 0 {
+		return nil
+	}
 	more := ""
 	if len(list) > 1 {
 		more = fmt.Sprintf(" and %d more", len(list)-1)
 	}
 	return fmt.Errorf("%s: %s%s (mend or remove them, or leave them out with on-error skip)", displayName(source), list[0], more)
+}
+
+// displayName is a file name as it can be shown and written: bytes that are
+// not UTF-8 and control characters appear as \xNN.
+func displayName(name string) string {
+	clean := utf8.ValidString(name)
+	for i := 0; clean && i < len(name); i++ {
+		clean = name[i] >= ' ' && name[i] != 0x7f
+	}
+	if clean {
+		return name
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); {
+		r, n := utf8.DecodeRuneInString(name[i:])
+		if r == utf8.RuneError && n == 1 || r < ' ' || r == 0x7f {
+			fmt.Fprintf(&b, `\x%02x`, name[i])
+		} else {
+			b.WriteRune(r)
+		}
+		i += n
+	}
+	return b.String()
 }

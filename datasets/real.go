@@ -107,11 +107,10 @@ func (r *realTask) load(opt LoadOptions) (*Task, error) {
 	t.Train = train
 	if test != nil {
 		t.Test = test
-	} else if err := t.split(DefaultTestFraction, opt.Seed); err != nil {
+	} else if err := t.divide(DefaultTestFraction, func(i int) int { return i }, opt.Seed); err != nil {
 		return nil, fmt.Errorf("task %s: %w", r.name, err)
 	}
-	t.limit(opt, DefaultTrain, DefaultTest)
-	return t, nil
+	return t, t.limit(opt, DefaultTrain, DefaultTest)
 }
 
 // openMNIST reads the training file for training where it is there; else the

@@ -16,22 +16,22 @@ import (
 
 // SheetOptions say how a contact sheet looks.
 type SheetOptions struct {
-	PerClass int // pictures of each class; 12 when 0
-	Cell     int // size of a picture on the sheet; 64 when 0
-	Split    string
+	PerClass int    // pictures of each class; 12 when 0
+	Cell     int    // size of a picture on the sheet; 64 when 0
+	Split    string // train when empty
 }
 
 // Sheet draws a contact sheet of a task: one row a class, its number and name
-// before it, with the first pictures of the class in the training split (or the
-// test split, when opt.Split is "test"). Pictures keep their proportions.
+// before it, with the first pictures of the class in a split. Pictures keep
+// their proportions.
 func Sheet(t *Task, opt SheetOptions) (*picture.RGB, error) {
 	perClass, cell := sizeOr(opt.PerClass, 12), sizeOr(opt.Cell, 64)
-	images := t.Train
-	if opt.Split == "test" {
-		images = t.Test
+	if opt.Split == "" {
+		opt.Split = "train"
 	}
-	if images == nil {
-		return nil, fmt.Errorf("task %s has no %s split", t.Name, opt.Split)
+	images, err := t.Split(opt.Split)
+	if err != nil {
+		return nil, err
 	}
 	if perClass < 0 || cell < 8 || perClass*cell > 1<<15 || len(t.ClassNames)*cell > 1<<15 {
 		return nil, fmt.Errorf("a sheet of %d classes with %d pictures of %d pixels is not drawn", len(t.ClassNames), perClass, cell)

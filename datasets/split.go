@@ -3,6 +3,7 @@ package datasets
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 
@@ -106,4 +107,142 @@ func stratified(images Images, seed uint64) []int {
 		order[i] = e.index
 	}
 	return order
+}
+
+// divide moves a part of Train to Test. Images of which group tells the same
+// stay together.
+func (t *Task) divide(fraction float64, group func(i int) int, seed uint64) (err error) {
+	n := int(float64(t.Train.Len())*fraction + 0.5)
+	if t.Train, t.Test, err = SplitGroups(t.Train, group, n, seed); err != nil {
+		return err
+	}
+	if t.Test.Len() == 0 || t.Train.Len() == 0 {
+		return fmt.Errorf("%d pictures, counting those that must stay together as one, are too few to split off %v of them for testing",
+			t.Train.Len()+t.Test.Len(), fraction)
+	}
+	return nil
+}
+
+// SplitGroups is Split for images that belong together: those of which group
+// tells the same number all come into one part. The test part has as nearly
+// nTest images, and each class in as nearly its proportion, as whole groups
+// allow; a class with a single group stays in training. Where no two images
+// belong together the result is that of Split.
+func SplitGroups(images Images, group func(i int) int, nTest int, seed uint64) (train, test Images, err error) {
+	members := map[int][]int{}
+	for i := range images.Len() {
+		members[group(i)] = append(members[group(i)], i)
+	}
+	if len(members) == images.Len() {
+		return Split(images, nTest, seed)
+	}
+	if nTest < 0 || nTest > images.Len() {
+		return nil, nil, fmt.Errorf("cannot take %d of %d images for testing", nTest, images.Len())
+	}
+	// What the test part still wants of each class, and in how many groups the
+	// class is that could stay in training.
+	wanted, groups := map[int]float64{}, map[int]int{}
+	classes := map[int][]int{} // of each group, every one once
+	for g, list := range members {
+		seen := map[int]bool{}
+		for _, i := range list {
+			k := images.Label(i)
+			wanted[k] += float64(nTest) / float64(images.Len())
+			if !seen[k] {
+				seen[k] = true
+				groups[k]++
+				classes[g] = append(classes[g], k)
+			}
+		}
+	}
+	order := stratified(images, seed)
+	var random []int // groups
+	decided := map[int]bool{}
+	for _, i := range order {
+		if g := group(i); !decided[g] {
+			decided[g] = true
+			random = append(random, g)
+		}
+	}
+	inTest, taken := map[int]bool{}, 0
+	take := func(g int, useful func(map[int]int) bool) {
+		if inTest[g] || slices.ContainsFunc(classes[g], func(k int) bool { return groups[k] == 1 }) {
+			return
+		}
+		count := map[int]int{}
+		for _, j := range members[g] {
+			count[images.Label(j)]++
+		}
+		if !useful(count) {
+			return
+		}
+		inTest[g] = true
+		taken += len(members[g])
+		for k, n := range count {
+			wanted[k] -= float64(n)
+			groups[k]--
+		}
+	}
+	// First what brings its classes nearer to their proportions, then what brings
+	// the number nearer to nTest, from the classes that lack most.
+	for _, g := range random {
+		take(g, func(count map[int]int) bool {
+			useful := 0.0
+			for k, n := range count {
+				useful += min(float64(n), max(wanted[k], 0))
+			}
+			return 2*useful > float64(len(members[g]))
+		})
+	}
+	lacks := map[int]float64{}
+	for _, g := range random {
+		for _, k := range classes[g] {
+			lacks[g] += wanted[k]
+		}
+	}
+	slices.SortStableFunc(random, func(a, b int) int { return cmp.Compare(lacks[b], lacks[a]) })
+	for _, g := range random {
+		take(g, func(count map[int]int) bool {
+			lack := 0.0
+			for k := range count {
+				lack += wanted[k]
+			}
+			return lack > 0 && 2*taken+len(members[g]) <= 2*nTest
+		})
+	}
+	var trainIndices, testIndices []int
+	for _, i := range order {
+		if inTest[group(i)] {
+			testIndices = append(testIndices, i)
+		} else {
+			trainIndices = append(trainIndices, i)
+		}
+	}
+	return Subset(images, trainIndices), Subset(images, testIndices), nil
+}
+
+// Shots takes n images of each class at random, in the order of Shuffle: those
+// of a smaller n are among those of a larger one. A class with fewer is an error.
+func Shots(images Images, n int, seed uint64) (Images, error) {
+	if n < 1 {
+		return nil, fmt.Errorf("%d images of each class", n)
+	}
+	count := map[int]int{}
+	for i := range images.Len() {
+		count[images.Label(i)]++
+	}
+	for _, k := range slices.Sorted(maps.Keys(count)) {
+		if count[k] < n {
+			return nil, fmt.Errorf("class %d has %d images, %d are asked for", k, count[k], n)
+		}
+	}
+	taken := map[int]int{}
+	var indices []int
+	for _, i := range stratified(images, seed) {
+		if k := images.Label(i); taken[k] < n {
+			taken[k]++
+			indices = append(indices, i)
+		}
+	}
+	return Subset(images, indices), nil
 }

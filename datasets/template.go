@@ -27,7 +27,11 @@ func CheckTemplate(template string) error {
 // CaptionOf puts a class name into a template, for {class} or {c}; underscores
 // and hyphens of the name become spaces.
 func CaptionOf(template, class string) string {
-	words := strings.Join(strings.Fields(strings.NewReplacer("_", " ", "-", " ").Replace(class)), " ")
+	return fill(template, strings.Join(strings.Fields(strings.NewReplacer("_", " ", "-", " ").Replace(class)), " "))
+}
+
+// fill puts words into a template as they are.
+func fill(template, words string) string {
 	for _, p := range placeholders {
 		template = strings.ReplaceAll(template, p, words)
 	}
@@ -64,7 +68,8 @@ func ReadTemplates(path string) ([]string, error) {
 }
 
 // WithTemplates returns the task with captions made of its class names by
-// templates: those of the first, and with more of them an ensemble.
+// templates: those of the first, and with more of them an ensemble. Names are
+// treated as by CaptionOf, unless they come from a published list.
 func (t *Task) WithTemplates(templates []string) (*Task, error) {
 	if len(templates) == 0 {
 		return nil, fmt.Errorf("task %s: no caption template", t.Name)
@@ -77,7 +82,11 @@ func (t *Task) WithTemplates(templates []string) (*Task, error) {
 			if err := CheckTemplate(template); err != nil {
 				return nil, err
 			}
-			all = append(all, CaptionOf(template, name))
+			if t.written {
+				all = append(all, fill(template, name))
+			} else {
+				all = append(all, CaptionOf(template, name))
+			}
 		}
 		prompted.Captions = append(prompted.Captions, all[0])
 		if len(all) > 1 {

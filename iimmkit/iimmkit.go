@@ -54,10 +54,27 @@ func Tensors(s *embedding.Set) (*similarity.Tensors, error) {
 // Reproduce does the runs of a spec that dir does not hold yet, on the same
 // backend unless the spec names one, and analyses them; see reproduce.Run.
 func Reproduce(ctx context.Context, spec experiment.Spec, dir string, report progress.Reporter) (*reproduce.Result, error) {
+	return reproduce.Run(ctx, onKernelBackend(spec), dir, report)
+}
+
+// Tune tunes a model on a task and keeps it in dir, on the same backend; see
+// experiment.Tune.
+func Tune(ctx context.Context, spec experiment.Spec, dir string, report progress.Reporter) (*experiment.Tuned, error) {
+	return experiment.Tune(ctx, onKernelBackend(spec), dir, report)
+}
+
+// Sweep measures the models between an untuned and a tuned one, on the same
+// backend; see experiment.Sweep.
+func Sweep(ctx context.Context, spec experiment.FrontierSpec, report progress.Reporter) (*experiment.Frontier, error) {
+	spec.Spec = onKernelBackend(spec.Spec)
+	return experiment.Sweep(ctx, spec, report)
+}
+
+func onKernelBackend(spec experiment.Spec) experiment.Spec {
 	if spec.Backend == "" {
 		spec.Backend = os.Getenv("IIMM_BACKEND")
 	}
-	return reproduce.Run(ctx, spec, dir, report)
+	return spec
 }
 
 func kernelBackend() (compute.Backend, error) { return backend.Open(os.Getenv("IIMM_BACKEND")) }

@@ -5,12 +5,15 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/iimmkit/iimm/datasets"
+	_ "github.com/iimmkit/iimm/datasets/parquet" // so that paths of parquet files are read, too
 	"github.com/iimmkit/iimm/iimmkit/file/store"
 )
 
@@ -19,7 +22,7 @@ func init() { verbs = append(verbs, newDatasets) }
 func newDatasets(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "datasets",
-		Short: "List tasks, look at one, check a folder of pictures",
+		Short: "List tasks, look at one, check pictures for what is wrong",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Example: `  iimm datasets list
@@ -57,6 +60,17 @@ type taskEntry struct {
 	Real    string   `json:"real,omitempty"` // folder below --real
 }
 
+// paperEntry is a data set of the paper, whose class names are in its files.
+type paperEntry struct {
+	Name      string   `json:"name"`
+	Title     string   `json:"title"`
+	Needs     string   `json:"needs"` // below --real
+	Template  string   `json:"template"`
+	Ensemble  []string `json:"ensemble"`
+	Retained  bool     `json:"retained"`            // for measuring forgetting only
+	Published string   `json:"published,omitempty"` // how NAME@published differs
+}
+
 func (o *datasetsListOptions) run(_ context.Context, s *streams) error {
 	var entries []taskEntry
 	for _, e := range datasets.Catalogue() {
@@ -64,8 +78,18 @@ func (o *datasetsListOptions) run(_ context.Context, s *streams) error {
 			entries = append(entries, taskEntry{e.Name, e.Group, e.Domain, e.ClassNames, e.Quick, e.Real})
 		}
 	}
+	var paper []paperEntry
+	if !o.quick {
+		for _, p := range datasets.PaperSets() {
+			paper = append(paper, paperEntry{"paper/" + p.Name, p.Title, p.Needs, p.Template, p.Ensemble, p.Retained, p.Published})
+		}
+	}
 	if o.json {
-		return s.json(map[string]any{"schema": 1, "tasks": entries})
+		v := map[string]any{"schema": 1, "tasks": entries}
+		if paper != nil {
+			v["paper"] = paper
+		}
+		return s.json(v)
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TASK\tGROUP\tDOMAIN\tCLASSES\tQUICK\tNEEDS")
@@ -79,19 +103,55 @@ func (o *datasetsListOptions) run(_ context.Context, s *streams) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", e.Name, e.Group, e.Domain, len(e.Classes), quick, needs)
 	}
+	if paper != nil {
+		fmt.Fprintln(w, "\nDATA SET OF THE PAPER\tTITLE\tNEEDS BELOW --real DIR")
+		for _, p := range paper {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Title, p.Needs)
+			if p.Published != "" {
+				fmt.Fprintf(w, "%s@published\t%s\t\n", p.Name, p.Published)
+			}
+		}
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(s.out, "\nAlso: folder:PATH, a folder with one folder per class, or a CSV file with columns path,label.")
+	_, err := fmt.Fprintln(s.out, "\nAlso any path: a folder with one folder of pictures per class, a zip or tar file of it, a list with columns\npath,label (CSV, TSV, JSON lines), a webdataset, parquet files, or the files of MNIST, CIFAR, STL-10 or SVHN.")
 	return err
 }
 
+// overlapFlags say what must not come into two splits.
+type overlapFlags struct {
+	groupColumn, groupPattern string
+	keep                      bool
+}
+
+func (o *overlapFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.groupColumn, "group-column", "", "column of a list or table: pictures with the same value stay in one split")
+	f.StringVar(&o.groupPattern, "group-pattern", "", "regular expression: pictures in whose names it matches the same stay in one split")
+	f.BoolVar(&o.keep, "keep-overlap", false, "leave pictures that are in two splits, or nearly, where they are")
+}
+
+// fill passes the flags on.
+func (o *overlapFlags) fill(opt *datasets.FolderOptions) error {
+	opt.GroupColumn, opt.KeepOverlap = o.groupColumn, o.keep
+	if o.groupPattern == "" {
+		return nil
+	}
+	var err error
+	if opt.GroupPattern, err = regexp.Compile(o.groupPattern); err != nil {
+		return usagef("--group-pattern: %v", err)
+	}
+	return nil
+}
+
 type datasetsShowOptions struct {
+	overlapFlags
 	out, real, template, onError, split, exif string
 	perClass, cell                            int
-	nTrain, nTest                             int
+	nTrain, nTest, shots                      int
 	seed                                      uint64
-	json                                      bool
+	json, ensemble                            bool
 }
 
 func newDatasetsShow(s *streams) *cobra.Command {
@@ -104,17 +164,20 @@ func newDatasetsShow(s *streams) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), s, args[0]) },
 	}
+	o.add(c)
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "write a contact sheet, one row a class, to this PNG file")
 	f.StringVar(&o.real, "real", "", "folder that holds the real data sets")
-	f.StringVar(&o.template, "template", datasets.DefaultTemplate, "caption of a class of folder:PATH")
-	f.StringVar(&o.onError, "on-error", string(datasets.Fail), "fail or skip: what to do about files of folder:PATH that are no pictures")
+	f.BoolVar(&o.ensemble, "ensemble", false, "the usual ensemble of captions of a data set of the paper")
+	f.StringVar(&o.template, "template", "", `caption of a class of a path (default the data's own, else "`+datasets.DefaultTemplate+`")`)
+	f.StringVar(&o.onError, "on-error", string(datasets.Fail), "fail or skip: what to do about files of a path that are no pictures")
 	exifFlag(c, &o.exif)
-	f.StringVar(&o.split, "split", "train", "split on the sheet: train or test")
+	f.StringVar(&o.split, "split", "train", "split on the sheet: train, val or test")
 	f.IntVar(&o.perClass, "per-class", 12, "pictures of each class on the sheet")
 	f.IntVar(&o.cell, "cell", 64, "size of a picture on the sheet in pixels")
 	f.IntVar(&o.nTrain, "n-train", 0, "images for training (0: the task's standard)")
 	f.IntVar(&o.nTest, "n-test", 0, "images for testing (0: the task's standard)")
+	f.IntVar(&o.shots, "shots", 0, "training images of each class (0: no bound)")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of drawing and splitting")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	return c
@@ -156,12 +219,12 @@ func (o *datasetsShowOptions) run(ctx context.Context, s *streams, name string) 
 	switch {
 	case err != nil:
 		return usagef("--on-error: %v", err)
-	case o.split != "train" && o.split != "test":
-		return usagef("--split %q is neither train nor test", o.split)
+	case !slices.Contains([]string{"train", "val", "test"}, o.split):
+		return usagef("--split %q is none of train, val, test", o.split)
 	case o.perClass < 1 || o.cell < 8:
 		return usagef("--per-class must be at least 1 and --cell at least 8")
-	case o.nTrain < 0 || o.nTest < 0:
-		return usagef("--n-train and --n-test cannot be negative")
+	case o.nTrain < 0 || o.nTest < 0 || o.shots < 0:
+		return usagef("--n-train, --n-test and --shots cannot be negative")
 	case o.out != "" && !strings.EqualFold(filepath.Ext(o.out), ".png"):
 		return usagef("--out %s: the name must end in .png", o.out)
 	}
@@ -169,8 +232,11 @@ func (o *datasetsShowOptions) run(ctx context.Context, s *streams, name string) 
 	if err != nil {
 		return err
 	}
-	task, err := datasets.Load(name, datasets.LoadOptions{RealDir: o.real, NTrain: o.nTrain, NTest: o.nTest, Seed: o.seed,
-		Folder:   datasets.FolderOptions{OnError: onError, Template: o.template, AsStored: asStored, Progress: s.progress(), Context: ctx},
+	folder := datasets.FolderOptions{OnError: onError, Template: o.template, AsStored: asStored, Progress: s.progress(), Context: ctx}
+	if err := o.fill(&folder); err != nil {
+		return err
+	}
+	task, err := datasets.Load(name, datasets.LoadOptions{RealDir: o.real, NTrain: o.nTrain, NTest: o.nTest, Shots: o.shots, Seed: o.seed, Ensemble: o.ensemble, Folder: folder,
 		Problems: func(p datasets.Problem) { s.warnf("%s", p) },
 	})
 	if err != nil {
@@ -215,6 +281,7 @@ func (o *datasetsShowOptions) run(ctx context.Context, s *streams, name string) 
 }
 
 type datasetsCheckOptions struct {
+	overlapFlags
 	template, exif string
 	json           bool
 }
@@ -223,15 +290,18 @@ func newDatasetsCheck(s *streams) *cobra.Command {
 	var o datasetsCheckOptions
 	c := &cobra.Command{
 		Use:   "check PATH",
-		Short: "Read every picture of a folder or list and name what is wrong",
-		Long: `Read every picture of a folder with one folder per class, or of a CSV file
-with columns path,label, and name each file, row and class that cannot be used.
-The exit code is 1 when there is one.`,
-		Example: "  iimm datasets check photos/",
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return o.run(c.Context(), s, args[0]) },
+		Short: "Read every picture of a data set and name what is wrong",
+		Long: `Read every picture of a folder, list, archive or any other form that iimm reads,
+and name each file, row and class that cannot be used, pictures that are in two
+splits, also when compressed again or scaled, copies within a split, and copies
+that are of another class. The exit code is 1 when there is one.`,
+		Example: `  iimm datasets check photos/
+  iimm datasets check parts.zip --group-pattern 'part\d+' --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), s, args[0]) },
 	}
-	c.Flags().StringVar(&o.template, "template", datasets.DefaultTemplate, "caption of a class")
+	o.add(c)
+	c.Flags().StringVar(&o.template, "template", "", `caption of a class (default the data's own, else "`+datasets.DefaultTemplate+`")`)
 	exifFlag(c, &o.exif)
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return c
@@ -242,8 +312,11 @@ func (o *datasetsCheckOptions) run(ctx context.Context, s *streams, path string)
 	if err != nil {
 		return err
 	}
-	task, found, err := datasets.OpenFolder(strings.TrimPrefix(path, "folder:"), datasets.FolderOptions{
-		OnError: datasets.Skip, Template: o.template, AsStored: asStored, Progress: s.progress(), Context: ctx})
+	folder := datasets.FolderOptions{OnError: datasets.Skip, Template: o.template, AsStored: asStored, Duplicates: true, Progress: s.progress(), Context: ctx}
+	if err := o.fill(&folder); err != nil {
+		return err
+	}
+	task, found, err := datasets.Open(strings.TrimPrefix(path, "folder:"), folder)
 	problems := found.List()
 	if o.json && (err == nil || len(problems) > 0) {
 		v := map[string]any{"schema": 1, "path": path, "problems": problems, "n_train": 0, "n_test": 0, "classes": []splitCounts{}}

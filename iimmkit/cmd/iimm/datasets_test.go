@@ -31,9 +31,26 @@ func TestDatasetsListJSON(t *testing.T) {
 			Classes                   []string
 			Quick                     bool
 		}
+		Paper []struct {
+			Name, Template, Needs string
+			Ensemble              []string
+			Retained              bool
+		}
 	}
 	if err := json.Unmarshal([]byte(out), &v); err != nil {
 		t.Fatal(err)
+	}
+	tuned := 0
+	for _, p := range v.Paper {
+		if !strings.HasPrefix(p.Name, "paper/") || p.Needs == "" || !strings.Contains(p.Template, "{c}") {
+			t.Errorf("%+v", p)
+		}
+		if !p.Retained {
+			tuned++
+		}
+	}
+	if tuned != 10 || len(v.Paper) != 16 {
+		t.Errorf("%d data sets of the paper, %d tuned on", len(v.Paper), tuned)
 	}
 	quick, real := 0, 0
 	for _, task := range v.Tasks {
@@ -97,9 +114,13 @@ func brokenFolder(t *testing.T) string {
 	if err := jpeg.Encode(&good, image.NewGray(image.Rect(0, 0, 50, 50)), nil); err != nil {
 		t.Fatal(err)
 	}
+	var other bytes.Buffer
+	if err := jpeg.Encode(&other, image.NewGray(image.Rect(0, 0, 40, 50)), nil); err != nil {
+		t.Fatal(err)
+	}
 	root := t.TempDir()
 	for name, data := range map[string][]byte{
-		"cat/good.jpg": good.Bytes(), "dog/good.jpg": good.Bytes(),
+		"cat/good.jpg": good.Bytes(), "dog/good.jpg": other.Bytes(),
 		"cat/broken.jpg": good.Bytes()[:good.Len()-9], "cat/empty.jpg": {}, "dog/text.jpg": []byte("no picture"), "void/.keep": {},
 	} {
 		path := filepath.Join(root, name)
@@ -163,8 +184,11 @@ func TestDatasetsWrongCalls(t *testing.T) {
 		{[]string{"show"}, 2, "accepts 1 arg"},
 		{[]string{"show", "world/shap"}, 1, "did you mean world/shape?"},
 		{[]string{"show", "mnist"}, 1, "--real"},
+		{[]string{"show", "paper/dtd"}, 1, "--real"},
+		{[]string{"show", "paper/dtd@mine", "--real", "."}, 1, "no split"},
 		{[]string{"show", "world/shape", "--out", "sheet.gif"}, 2, "must end in .png"},
-		{[]string{"show", "world/shape", "--split", "val"}, 2, "neither train nor test"},
+		{[]string{"show", "world/shape", "--split", "valley"}, 2, "none of train, val, test"},
+		{[]string{"check", ".", "--group-pattern", "("}, 2, "--group-pattern"},
 		{[]string{"show", "world/shape", "--on-error", "ignore"}, 2, "neither fail nor skip"},
 		{[]string{"show", "world/shape", "--per-class", "0"}, 2, "at least 1"},
 		{[]string{"show", "world/shape", "--n-train", "-3"}, 2, "negative"},

@@ -22,18 +22,21 @@ func init() { verbs = append(verbs, newEmbed) }
 
 // embedFlags say what is embedded, and how.
 type embedFlags struct {
+	overlapFlags
 	model, backend, split, templateFile, onError, real, exif string
 	templates                                                []string
 	seed                                                     uint64
-	noCache                                                  bool
+	noCache, ensemble                                        bool
 }
 
 func (o *embedFlags) add(c *cobra.Command) {
+	o.overlapFlags.add(c)
 	f := c.Flags()
 	f.StringVar(&o.model, "model", "micro", "name of a model or folder of a checkpoint")
 	f.StringVar(&o.backend, "backend", "", "go, xla:cpu, xla:cuda or auto (default auto)")
-	f.StringVar(&o.split, "split", "train", "train or test; all images of a folder without splits are train")
+	f.StringVar(&o.split, "split", "train", "train, val or test; all images of a source without splits are train")
 	f.StringArrayVar(&o.templates, "template", nil, `caption of a class; several, each with its own flag, make an ensemble (default the task's, of a folder "`+datasets.DefaultTemplate+`")`)
+	f.BoolVar(&o.ensemble, "ensemble", false, "the usual ensemble of captions of a data set of the paper")
 	f.StringVar(&o.templateFile, "templates", "", "file with one template a line")
 	f.StringVar(&o.onError, "on-error", string(datasets.Fail), "fail or skip: what to do about files that are no images")
 	exifFlag(c, &o.exif)
@@ -43,14 +46,17 @@ func (o *embedFlags) add(c *cobra.Command) {
 }
 
 func (o *embedFlags) check() error {
-	if o.split != "train" && o.split != "test" {
-		return usagef("--split %q is neither train nor test", o.split)
+	if !slices.Contains([]string{"train", "val", "test"}, o.split) {
+		return usagef("--split %q is none of train, val, test", o.split)
 	}
 	if _, err := ignoreExif(o.exif); err != nil {
 		return err
 	}
 	if _, err := datasets.ParseOnError(o.onError); err != nil {
 		return usageError{err}
+	}
+	if o.ensemble && (o.templateFile != "" || o.templates != nil) {
+		return usagef("--ensemble and captions of one's own: give one of them")
 	}
 	if o.templateFile != "" && o.templates != nil {
 		return usagef("--template and --templates: give one of them")
@@ -102,7 +108,7 @@ func (o *embedFlags) embed(ctx context.Context, s *streams, data string) (*embed
 	return set, nil
 }
 
-// load reads a path as a folder or list, anything else as the name of a task.
+// load reads a path in whatever form, anything else as the name of a task.
 func (o *embedFlags) load(ctx context.Context, s *streams, data string) (*datasets.Task, error) {
 	templates := o.templates
 	if o.templateFile != "" {
@@ -121,19 +127,17 @@ func (o *embedFlags) load(ctx context.Context, s *streams, data string) (*datase
 func (o *embedFlags) loadData(ctx context.Context, s *streams, data string) (*datasets.Task, error) {
 	path, named := strings.CutPrefix(data, "folder:")
 	if _, err := os.Stat(path); err != nil && !named {
-		return datasets.Load(data, datasets.LoadOptions{RealDir: o.real, Seed: o.seed})
+		return datasets.Load(data, datasets.LoadOptions{RealDir: o.real, Seed: o.seed, Ensemble: o.ensemble})
 	}
 	asStored, err := ignoreExif(o.exif)
 	if err != nil {
 		return nil, err
 	}
-	open := datasets.OpenFolder
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		open = datasets.OpenList
+	folder := datasets.FolderOptions{OnError: datasets.OnError(o.onError), Seed: o.seed, AsStored: asStored, Progress: s.progress(), Context: ctx}
+	if err := o.fill(&folder); err != nil {
+		return nil, err
 	}
-	task, problems, err := open(path, datasets.FolderOptions{
-		OnError: datasets.OnError(o.onError), Seed: o.seed, AsStored: asStored, Progress: s.progress(), Context: ctx,
-	})
+	task, problems, err := datasets.Open(path, folder)
 	for _, p := range problems.List() {
 		s.warnf("%s", p)
 	}
@@ -151,8 +155,9 @@ func newEmbed(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "embed DATA --out FILE",
 		Short: "Embed labelled images and their class captions with a model",
-		Long: `DATA is a folder with one folder of images per class, a CSV list (path,label), or
-the name of a task (see iimm datasets list). The result holds image embeddings,
+		Long: `DATA is a folder with one folder of images per class, a zip or tar file of it, a
+list (CSV, TSV or JSON lines with path and label), a webdataset, parquet files as
+Hugging Face has them, or the name of a task (see iimm datasets list). The result holds image embeddings,
 labels, caption embeddings, names and hashes; iimm measure and iimm zeroshot read
 it. With several templates the embedding of a class is the mean of its captions'.
 

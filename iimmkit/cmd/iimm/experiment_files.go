@@ -47,6 +47,7 @@ type exported struct {
 
 func newExperimentExport(s *streams) *cobra.Command {
 	var out string
+	var columns []string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "export csv|parquet FOLDER",
@@ -56,6 +57,7 @@ What a run holds by names becomes columns such as off_target.TASK.after,
 settings.learning_rate and phase_seconds.tune; what a run has no value of is empty.
 FOLDER may also be a ledger's file.`,
 		Example: `  iimm experiment export csv results > runs.csv
+  iimm experiment export csv results --columns model,method,task,gain,forgetting
   iimm experiment export parquet results --out runs.parquet`,
 		Args:      cobra.ExactArgs(2),
 		ValidArgs: []string{"csv", "parquet"},
@@ -77,16 +79,20 @@ FOLDER may also be a ledger's file.`,
 				return err
 			}
 			if out == "" {
-				return write(s.out, runs)
+				return write(s.out, runs, columns...)
 			}
 			var b bytes.Buffer
-			if err := write(&b, runs); err != nil {
+			if err := write(&b, runs, columns...); err != nil {
 				return err
 			}
 			if err := store.WriteFile(out, b.Bytes()); err != nil {
 				return err
 			}
-			e := exported{1, out, len(runs), len(experiment.Table(runs))}
+			chosen, err := experiment.Columns(runs, columns...)
+			if err != nil {
+				return err
+			}
+			e := exported{1, out, len(runs), len(chosen)}
 			if asJSON {
 				return s.json(e)
 			}
@@ -95,6 +101,7 @@ FOLDER may also be a ledger's file.`,
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "file to write (default standard output)")
+	c.Flags().StringSliceVar(&columns, "columns", nil, "columns to write (default all)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print what was written as JSON")
 	return c
 }

@@ -54,7 +54,7 @@ Hyper-parameters: ` + strings.Join(experiment.HyperParameters(), ", ") + ".",
 	o.add(c)
 	f := c.Flags()
 	f.StringVar(&o.method, "method", "full", "tuning method")
-	f.StringVar(&o.task, "task", "", "task to tune on (see iimm datasets list), or folder:PATH")
+	f.StringVar(&o.task, "task", "", "task to tune on (see iimm datasets list), or a path")
 	f.StringSliceVar(&o.retain, "retain", nil, "tasks to measure forgetting on, or quick, or all")
 	f.StringArrayVar(&o.set, "set", nil, "NAME=VALUE of another hyper-parameter; may be repeated")
 	f.IntVar(&o.seed, "seed", 0, "seed of the order of images")

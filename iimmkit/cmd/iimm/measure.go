@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/iimmkit/iimm/iimmkit/core/embedding"
+	_ "github.com/iimmkit/iimm/iimmkit/core/embedding/parquet" // so that sets in parquet files are read, too
 	"github.com/iimmkit/iimm/iimmkit/core/measure"
 )
 
@@ -32,9 +33,11 @@ func newMeasure(s *streams) *cobra.Command {
 		Long: `Measure the Inter-Intra Modal Measure (IIMM), its parts, the alignment and the
 modality gap of image and caption embeddings.
 
-SET is a .safetensors file written by iimm embed, an .npz file with the arrays
-images [N,d], labels [N] and texts [C,d], a folder of .npy files, or the
-published CSV pair: image rows with the label last, the captions in --texts.
+SET is a .safetensors file written by iimm embed, an .npz or torch's .pt file with
+the arrays images [N,d], labels [N] and texts [C,d], a folder of .npy or .pt
+files, or a pair of tables: .parquet (lists of numbers, a column label) or .csv
+(a header that names label, or as published the label last) with the captions in
+--texts.
 The set is examined first: what makes its numbers meaningless is refused, what
 a reader must know is a warning.`,
 		Example: `  iimm measure steel.safetensors
@@ -50,7 +53,7 @@ a reader must know is a warning.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.texts, "texts", "", "CSV file of the captions, for a SET in CSV (default NAME.texts.csv beside NAME.csv)")
+	f.StringVar(&o.texts, "texts", "", "file of the captions, for a SET that is a table (default NAME.texts.csv beside NAME.csv)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.BoolVar(&o.normalize, "normalize", false, "divide every row by its norm first")
 	f.BoolVar(&o.strict, "strict", false, "refuse a set that has warnings, too")

@@ -194,7 +194,7 @@ func TestMeasureBadInputIsOneLine(t *testing.T) {
 		"bootstrap 0":   {[]string{"a.npz", "--bootstrap", "0"}, 2, "at least 2 resamples"},
 		"negative seed": {[]string{"a.npz", "--seed", "-1"}, 2, "invalid argument"},
 		"missing":       {[]string{filepath.Join(dir, "absent.npz")}, 1, "no such file"},
-		"extension":     {[]string{file("set.pt", "x")}, 2, ".safetensors, .npz, .csv"},
+		"extension":     {[]string{file("set.txt", "x")}, 2, ".safetensors, .npz, .pt, .parquet, .csv"},
 		"text as npz":   {[]string{file("text.npz", "0.1,0.2,0\n")}, 1, "not an npz file"},
 		"csv alone":     {[]string{file("alone.csv", "1,0,0\n")}, 2, "--texts"},
 		"texts, no csv": {[]string{file("a.safetensors", "x"), "--texts", file("t.csv", "1,0\n")}, 2, "holds its captions itself"},

@@ -44,7 +44,7 @@ and whether the confidence can be believed: the expected calibration error over
 	}
 	o.add(c)
 	f := c.Flags()
-	f.StringVar(&o.texts, "texts", "", "caption file of the published CSV pair")
+	f.StringVar(&o.texts, "texts", "", "file of the captions, for a SET that is a table")
 	f.Float64Var(&o.scale, "logit-scale", 0, "factor on cosines for the calibration (default the model's, where the set tells)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	return c

@@ -22,31 +22,46 @@ import (
 // maxLine bounds a line of a CSV file; a width of a million needs less.
 const maxLine = 32 << 20
 
-// textsPath is where the captions of an image CSV are when nothing is said.
+// textsPath is where the captions of a table of images are when nothing is said.
 func textsPath(images string) string {
-	return strings.TrimSuffix(images, filepath.Ext(images)) + ".texts.csv"
+	ext := filepath.Ext(images)
+	return strings.TrimSuffix(images, ext) + ".texts" + ext
+}
+
+// captionsOf returns the file of captions: that which was named, else the one
+// beside the images if it is there.
+func captionsOf(path, texts string) (string, error) {
+	if texts != "" {
+		return texts, nil
+	}
+	texts = textsPath(path)
+	if _, err := os.Stat(texts); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(path); err != nil {
+			return "", err
+		}
+		return "", formatError{fmt.Sprintf("%s: captions come in a file of their own: name it with --texts (there is no %s)", path, texts)}
+	}
+	return texts, nil
 }
 
 // readCSV reads the published pair of files.
 func readCSV(path, texts string) (*Set, error) {
-	if texts == "" {
-		texts = textsPath(path)
-		if _, err := os.Stat(texts); errors.Is(err, fs.ErrNotExist) {
-			if _, err := os.Stat(path); err != nil {
-				return nil, err
-			}
-			return nil, formatError{fmt.Sprintf("%s: captions come in a CSV of their own: name it with --texts (there is no %s)", path, texts)}
-		}
+	texts, err := captionsOf(path, texts)
+	if err != nil {
+		return nil, err
 	}
 	images, err := parseCSVFile(path)
 	if err != nil {
 		return nil, err
 	}
+	if images.headed && !images.labelled {
+		return nil, fmt.Errorf("%s: its header names no column \"label\"", path)
+	}
 	d := images.Cols - 1
 	if d < 1 {
 		return nil, fmt.Errorf("%s: one column; an image is its numbers and the label last", path)
 	}
-	s := &Set{Labels: make([]int, images.Rows)}
+	s := &Set{Labels: make([]int, images.Rows), IDs: oneEach(images.ids, images.Rows)}
 	// The label is taken out of each row in place.
 	for i := range images.Rows {
 		row := images.F64[i*images.Cols : (i+1)*images.Cols]
@@ -56,40 +71,36 @@ func readCSV(path, texts string) (*Set, error) {
 		copy(images.F64[i*d:], row[:d])
 	}
 	s.Images = Float64(images.Rows, d, images.F64[:images.Rows*d])
-	s.Texts, err = parseCSVFile(texts)
+	return s, s.readCaptions(texts)
+}
+
+// readCaptionsCSV reads captions of width d, whose classes are named by a header
+// or in a further column.
+func readCaptionsCSV(path string, d int) (*Captions, error) {
+	m, err := parseCSVFile(path)
 	if err != nil {
 		return nil, err
 	}
-	if s.Texts.Cols == d+1 {
-		if s.Texts, err = labelledTexts(s.Texts); err != nil {
-			return nil, fmt.Errorf("%s: %w", texts, err)
-		}
+	c := &Captions{Texts: m.Matrix, ClassNames: oneEach(m.classNames, m.Rows), Prompts: oneEach(m.prompts, m.Rows)}
+	if !m.labelled && (m.headed || m.Cols != d+1) {
+		return c, nil
 	}
-	if s.Texts.Cols != d {
-		return nil, fmt.Errorf("%s: rows of %d numbers, want the %d of %s", texts, s.Texts.Cols, d, path)
+	if m.Cols < 2 {
+		return nil, fmt.Errorf("%s: one column; a caption is its numbers and its class", path)
 	}
-	return s, nil
-}
-
-// labelledTexts takes captions whose last column is their class, and puts
-// them in class order.
-func labelledTexts(m Matrix) (Matrix, error) {
-	d := m.Cols - 1
-	out := Float64(m.Rows, d, make([]float64, m.Rows*d))
-	seen := make([]bool, m.Rows)
-	for c := range m.Rows {
-		row := m.F64[c*m.Cols : (c+1)*m.Cols]
-		y, err := wholeLabel(row[d])
-		if err != nil {
-			return Matrix{}, fmt.Errorf("row %d: %w", c, err)
+	classes := make([]int, m.Rows)
+	c.Texts = Float64(m.Rows, m.Cols-1, make([]float64, 0, m.Rows*(m.Cols-1)))
+	for i := range classes {
+		row := m.F64[i*m.Cols : (i+1)*m.Cols]
+		if classes[i], err = wholeLabel(row[m.Cols-1]); err != nil {
+			return nil, fmt.Errorf("%s: row %d: %w", path, i, err)
 		}
-		if y < 0 || y >= m.Rows || seen[y] {
-			return Matrix{}, fmt.Errorf("row %d: the last column, its class, is %d; %d captions are of the classes 0..%d, each once", c, y, m.Rows, m.Rows-1)
-		}
-		seen[y] = true
-		copy(out.F64[y*d:], row[:d])
+		c.Texts.F64 = append(c.Texts.F64, row[:m.Cols-1]...)
 	}
-	return out, nil
+	if err := c.InOrder(classes); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
 }
 
 func wholeLabel(v float64) (int, error) {
@@ -99,10 +110,10 @@ func wholeLabel(v float64) (int, error) {
 	return int(v), nil
 }
 
-func parseCSVFile(path string) (Matrix, error) {
+func parseCSVFile(path string) (sheet, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return Matrix{}, err
+		return sheet{}, err
 	}
 	defer f.Close()
 	size := int64(0)
@@ -111,18 +122,21 @@ func parseCSVFile(path string) (Matrix, error) {
 	}
 	m, err := parseCSV(f, size)
 	if err != nil {
-		return Matrix{}, fmt.Errorf("%s: %w", path, err)
+		return sheet{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }
 
-// parseCSV reads lines of comma-separated numbers, all of one length. Empty
-// lines are passed over. An error names line and column, counted from 1. The
-// size of all lines, if known, saves growing the matrix.
-func parseCSV(r io.Reader, size int64) (Matrix, error) {
+// parseCSV reads lines of comma-separated numbers, all of one length, below a
+// header or without one (see roleNames). Empty lines are passed over. An error
+// names line and column, counted from 1. The size of all lines, if known, saves
+// growing the matrix.
+func parseCSV(r io.Reader, size int64) (sheet, error) {
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 1<<16), maxLine)
-	var m Matrix
+	var m sheet
+	var columns []role
+	first := true
 	m.F64 = []float64{}
 	for line := 1; in.Scan(); line++ {
 		text := in.Bytes()
@@ -133,13 +147,30 @@ func parseCSV(r io.Reader, size int64) (Matrix, error) {
 		if len(text) == 0 {
 			continue
 		}
+		if first {
+			first = false
+			var err error
+			if columns, m.headed, err = header(text); err != nil {
+				return sheet{}, err
+			}
+			m.labelled = slices.Contains(columns, class)
+			if m.headed {
+				continue
+			}
+		}
+		if m.headed {
+			if err := m.addRow(columns, text, line); err != nil {
+				return sheet{}, err
+			}
+			continue
+		}
 		cols := 0
 		for rest, more := text, true; more; cols++ {
 			var field []byte
 			field, rest, more = bytes.Cut(rest, []byte(","))
 			v, err := parseNumber(field)
 			if err != nil {
-				return Matrix{}, notNumber(line, cols+1, field)
+				return sheet{}, notNumber(line, cols+1, field)
 			}
 			m.F64 = append(m.F64, v)
 		}
@@ -152,7 +183,7 @@ func parseCSV(r io.Reader, size int64) (Matrix, error) {
 			}
 		}
 		if cols != m.Cols {
-			return Matrix{}, fmt.Errorf("line %d has %d columns, the first has %d", line, cols, m.Cols)
+			return sheet{}, fmt.Errorf("line %d has %d columns, the first has %d", line, cols, m.Cols)
 		}
 		m.Rows++
 	}
@@ -160,10 +191,13 @@ func parseCSV(r io.Reader, size int64) (Matrix, error) {
 		if errors.Is(err, bufio.ErrTooLong) {
 			err = fmt.Errorf("a line is longer than %d MB: not a CSV of embeddings", maxLine>>20)
 		}
-		return Matrix{}, err
+		return sheet{}, err
 	}
 	if m.Rows == 0 {
-		return Matrix{}, errors.New("no rows in it")
+		return sheet{}, errors.New("no rows in it")
+	}
+	if m.Cols == 0 {
+		return sheet{}, errors.New("no columns of numbers in it")
 	}
 	return m, nil
 }
@@ -181,7 +215,7 @@ func notNumber(line, column int, field []byte) error {
 	case line == 1 && strings.ContainsAny(shown, "; \t") && column == 1:
 		hint = " (columns are separated by commas)"
 	case line == 1:
-		hint = " (the file has no header line)"
+		hint = " (a header line names a column \"label\")"
 	}
 	return fmt.Errorf("line %d, column %d: %q is not a number%s", line, column, shown, hint)
 }

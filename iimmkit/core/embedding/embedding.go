@@ -188,7 +188,8 @@ type Option func(*options)
 
 type options struct{ texts string }
 
-// Texts names the caption file of the published CSV pair.
+// Texts names the caption file of a set whose images are a table: .csv, .npy or
+// of a registered format.
 func Texts(path string) Option { return func(o *options) { o.texts = path } }
 
 // Open reads a set by the name of path:
@@ -200,8 +201,14 @@ func Texts(path string) Option { return func(o *options) { o.texts = path } }
 //   - a folder of .npy files, images labels texts or the published
 //     *_im_features *_labels *_text_features, or the common start of such
 //     names; memory mapped.
-//   - .csv: the published pair. N rows of d numbers and the label, no header;
-//     the captions, C rows, in the file Texts names, else in NAME.texts.csv.
+//   - .pt, .pth: a dict of tensors that torch.save wrote, named as in
+//     safetensors; or images.pt, labels.pt and texts.pt in a folder, a tensor
+//     each; memory mapped. No code in them is run.
+//   - .csv: a pair of tables. N rows of d numbers and the label, the captions,
+//     C rows, in the file Texts names, else in NAME.texts.csv. Without a header
+//     the label is last (the published form); a header names it label and may
+//     name id, and with captions label, class_name and prompt.
+//   - further formats that a package linked for it registers; see Register.
 //
 // Half precision is widened, other precisions are kept. Sizes must fit
 // together; what else can be wrong with a set is Check's to find.
@@ -226,8 +233,11 @@ func open(path string, o options) (*Set, error) {
 	if ext == ".csv" {
 		return readCSV(path, o.texts)
 	}
+	if f, registered := formats[ext]; registered {
+		return readTables(path, o.texts, f)
+	}
 	if o.texts != "" {
-		return nil, formatError{fmt.Sprintf("%s holds its captions itself: a file of captions goes with .csv only", path)}
+		return nil, formatError{fmt.Sprintf("%s holds its captions itself: a file of captions goes with a table of images, such as .csv", path)}
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -243,11 +253,13 @@ func open(path string, o options) (*Set, error) {
 		return readSafetensors(path)
 	case ".npz":
 		return readNPZ(path)
+	case ".pt", ".pth":
+		return readTorch(path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return nil, formatError{fmt.Sprintf("%s: embeddings are read from .safetensors, .npz, .csv or a folder of .npy files", path)}
+	return nil, formatError{fmt.Sprintf("%s: embeddings are read from %s or a folder of .npy files", path, readable())}
 }
 
 // Write writes a set whole or not at all, in the format the name of path says:

@@ -119,6 +119,42 @@ func safetensorsSet(path string, f *tensorfile.Safetensors) (*Set, error) {
 	return s, nil
 }
 
+// readTorch reads a dict of tensors.
+func readTorch(path string) (*Set, error) {
+	f, err := tensorfile.OpenTorch(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := readParts(path, f)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	s.unmap = append(s.unmap, f.Close)
+	return s, nil
+}
+
+// mapArray maps a file of one array, .npy or torch's.
+func mapArray(path string) (tensorfile.Tensor, func() error, error) {
+	if filepath.Ext(path) == ".npy" {
+		return tensorfile.MapNPY(path)
+	}
+	f, err := tensorfile.OpenTorch(path)
+	if err != nil {
+		return tensorfile.Tensor{}, nil, err
+	}
+	if !f.Has("") {
+		f.Close()
+		return tensorfile.Tensor{}, nil, fmt.Errorf("%s: it holds a dict (%s), want one tensor", path, list(f.Names()))
+	}
+	t, err := f.Tensor("")
+	if err != nil {
+		f.Close()
+		return tensorfile.Tensor{}, nil, err
+	}
+	return t, f.Close, nil
+}
+
 func writeSafetensors(path string, s *Set) error {
 	meta := map[string]string{keySchema: "1"}
 	for key, v := range map[string]any{keyClassNames: s.ClassNames, keyPrompts: s.Prompts, keyProvenance: s.Provenance} {
@@ -200,8 +236,8 @@ func writeNPZ(path string, s *Set) error {
 	return tensorfile.WriteNPZ(path, append(tensors, tensorfile.FromStrings(keyProvenance, []int{}, []string{string(b)})))
 }
 
-// npyFiles are the files of a set kept as one array each.
-type npyFiles struct{ images, labels, texts string }
+// arrayFiles are the files of a set kept as one array each.
+type arrayFiles struct{ images, labels, texts string }
 
 // The suffixes of the published arrays: DATA_MODEL_im_features.npy and so on.
 const (
@@ -211,9 +247,11 @@ const (
 )
 
 func readFolder(dir string) (*Set, error) {
-	plain := npyFiles{filepath.Join(dir, "images.npy"), filepath.Join(dir, "labels.npy"), filepath.Join(dir, "texts.npy")}
-	if _, err := os.Stat(plain.images); err == nil {
-		return plain.read()
+	for _, ext := range []string{".npy", ".pt"} {
+		plain := arrayFiles{filepath.Join(dir, "images"+ext), filepath.Join(dir, "labels"+ext), filepath.Join(dir, "texts"+ext)}
+		if _, err := os.Stat(plain.images); err == nil {
+			return plain.read()
+		}
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -229,17 +267,17 @@ func readFolder(dir string) (*Set, error) {
 	case 1:
 		return published(filepath.Join(dir, starts[0])).read()
 	case 0:
-		return nil, fmt.Errorf("%s: a folder of embeddings has images.npy, labels.npy and texts.npy, or one *%s, *%s and *%s", dir, suffixImages, suffixLabels, suffixTexts)
+		return nil, fmt.Errorf("%s: a folder of embeddings has images.npy, labels.npy and texts.npy (or .pt), or one *%s, *%s and *%s", dir, suffixImages, suffixLabels, suffixTexts)
 	}
 	return nil, fmt.Errorf("%s: several sets in it; name one by the start of its files, as %s", dir, filepath.Join(dir, starts[0]))
 }
 
-func published(start string) npyFiles {
-	return npyFiles{start + suffixImages, start + suffixLabels, start + suffixTexts}
+func published(start string) arrayFiles {
+	return arrayFiles{start + suffixImages, start + suffixLabels, start + suffixTexts}
 }
 
 // publishedPrefix returns the files whose names start with path, or nil.
-func publishedPrefix(path string) *npyFiles {
+func publishedPrefix(path string) *arrayFiles {
 	files := published(path)
 	if _, err := os.Stat(files.images); err != nil {
 		return nil
@@ -247,7 +285,7 @@ func publishedPrefix(path string) *npyFiles {
 	return &files
 }
 
-func (f npyFiles) read() (*Set, error) {
+func (f arrayFiles) read() (*Set, error) {
 	s := &Set{}
 	err := func() error {
 		for _, part := range []struct {
@@ -258,7 +296,7 @@ func (f npyFiles) read() (*Set, error) {
 			{f.labels, func(t tensorfile.Tensor) (err error) { s.Labels, err = labels(t); return err }},
 			{f.texts, func(t tensorfile.Tensor) (err error) { s.Texts, err = matrix(t); return err }},
 		} {
-			t, unmap, err := tensorfile.MapNPY(part.path)
+			t, unmap, err := mapArray(part.path)
 			if err != nil {
 				return err
 			}

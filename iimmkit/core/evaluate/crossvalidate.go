@@ -40,6 +40,14 @@ func CrossValidate(x []float32, d int, labels []int, classes int, folds int, see
 // Penalties with the smallest held-out cross-entropy on the OTHER folds, so the
 // images that are counted had no say in it.
 func Validate(x []float32, d int, labels []int, classes int, folds int, seed uint64) (*Validation, error) {
+	return ValidateShots(x, d, labels, classes, folds, len(labels), seed)
+}
+
+// ValidateShots is Validate with probes that are fitted to at most shots images
+// of each class, drawn by seed from those outside the fold; the images of fewer
+// shots are among those of more. All images inside the folds are still
+// recognised or not, and choose the penalties.
+func ValidateShots(x []float32, d int, labels []int, classes int, folds, shots int, seed uint64) (*Validation, error) {
 	n, err := rows("features", len(x), d)
 	if err != nil {
 		return nil, err
@@ -53,10 +61,34 @@ func Validate(x []float32, d int, labels []int, classes int, folds int, seed uin
 	if folds < 2 || folds > n {
 		return nil, fmt.Errorf("cross-validation: %d folds of %d images: must be in 2..%d", folds, n, n)
 	}
-	return validate(x, d, labels, classes, Folds(labels, classes, folds, seed), folds, Penalties)
+	if shots < 1 {
+		return nil, fmt.Errorf("cross-validation: %d shots: must be at least 1", shots)
+	}
+	draw := rand.New(rand.NewPCG(seed, 0x5407)).Perm(n)
+	return validate(x, d, labels, classes, Folds(labels, classes, folds, seed), folds, Penalties, func(outside []int) []int {
+		return firstOfEach(labels, outside, shots, draw)
+	})
 }
 
-func validate(x []float32, d int, labels []int, classes int, fold []int, folds int, penalties []float64) (*Validation, error) {
+// firstOfEach returns the images that come first in draw, most of each class, in
+// the order in which they are listed.
+func firstOfEach(labels, images []int, most int, draw []int) []int {
+	byDraw := slices.Clone(images)
+	slices.SortFunc(byDraw, func(a, b int) int { return draw[a] - draw[b] })
+	taken := map[int]int{}
+	var out []int
+	for _, i := range byDraw {
+		if taken[labels[i]] < most {
+			taken[labels[i]]++
+			out = append(out, i)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// validate fits to those of the images outside a fold that fitted returns.
+func validate(x []float32, d int, labels []int, classes int, fold []int, folds int, penalties []float64, fitted func(outside []int) []int) (*Validation, error) {
 	n := len(labels)
 	order := slices.Clone(penalties)
 	slices.Sort(order)
@@ -69,7 +101,6 @@ func validate(x []float32, d int, labels []int, classes int, fold []int, folds i
 	for q := range loss {
 		loss[q] = make([]float64, folds)
 	}
-	z := make([]float64, d)
 	for k := range folds {
 		var inside, outside []int
 		for i, f := range fold {
@@ -79,7 +110,7 @@ func validate(x []float32, d int, labels []int, classes int, fold []int, folds i
 				outside = append(outside, i)
 			}
 		}
-		p, err := newProblem(x, d, labels, classes, outside)
+		p, err := newProblem(x, d, labels, classes, fitted(outside))
 		if err != nil {
 			return nil, fmt.Errorf("cross-validation: fold %d: %w", k, err)
 		}
@@ -89,11 +120,9 @@ func validate(x []float32, d int, labels []int, classes int, fold []int, folds i
 			if s, err = p.solve(l2, s, closeEnough); err != nil {
 				return nil, fmt.Errorf("cross-validation: fold %d: %w", k, err)
 			}
-			probe := p.probe(s)
+			p.probe(s).score(scores[q], x, inside)
 			for _, i := range inside {
-				row := scores[q][i*classes : (i+1)*classes]
-				probe.score(row, x[i*d:(i+1)*d], z)
-				loss[q][k] += crossEntropy(row, labels[i])
+				loss[q][k] += crossEntropy(scores[q][i*classes:(i+1)*classes], labels[i])
 			}
 		}
 	}

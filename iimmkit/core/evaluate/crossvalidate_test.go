@@ -3,6 +3,7 @@ package evaluate
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,7 +29,7 @@ func TestValidateAgreesWithScikitLearn(t *testing.T) {
 		for i := range fold {
 			fold[i] = i * 7 % 11 % 5
 		}
-		v, err := validate(x, c.d, y, c.classes, fold, 5, []float64{.1, 100, 1, 10})
+		v, err := validate(x, c.d, y, c.classes, fold, 5, []float64{.1, 100, 1, 10}, func(all []int) []int { return all })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,6 +72,74 @@ func TestFoldsAreBalancedAndSeeded(t *testing.T) {
 	}
 	if reflect.DeepEqual(fold, Folds(y, 6, 5, 1)) {
 		t.Error("another seed dealt the same folds")
+	}
+}
+
+func TestShotsLimitTheImagesOfEachClass(t *testing.T) {
+	const n, d, classes, folds = 240, 12, 6, 4
+	x, y := drawn(n, d, classes, 2, true)
+	fold := Folds(y, classes, folds, 3)
+	draw := make([]int, n)
+	for i := range draw {
+		draw[i] = (i * 77) % 241 // a permutation's worth of distinct numbers
+	}
+	var outside []int
+	for i, f := range fold {
+		if f != 0 {
+			outside = append(outside, i)
+		}
+	}
+	var before []int
+	for _, shots := range []int{1, 4, n} {
+		chosen := firstOfEach(y, outside, shots, draw)
+		count := map[int]int{}
+		for _, i := range chosen {
+			count[y[i]]++
+		}
+		for c := range classes {
+			has := 0
+			for _, i := range outside {
+				if y[i] == c {
+					has++
+				}
+			}
+			if count[c] != min(shots, has) {
+				t.Errorf("%d shots: %d images of class %d, which has %d", shots, count[c], c, has)
+			}
+		}
+		for _, i := range before {
+			if !slices.Contains(chosen, i) {
+				t.Errorf("image %d of fewer shots is not among those of %d", i, shots)
+			}
+		}
+		before = chosen
+	}
+	if !slices.Equal(before, outside) {
+		t.Error("with shots enough not all images are used")
+	}
+	whole, err := Validate(x, d, y, classes, folds, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := 0.0
+	for _, shots := range []int{1, 4, n} {
+		v, err := ValidateShots(x, d, y, classes, folds, shots, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Accuracy.N != n {
+			t.Errorf("%d shots: %d images were recognised or not, want %d", shots, v.Accuracy.N, n)
+		}
+		if v.Accuracy.Top1 <= last {
+			t.Errorf("%d shots: accuracy %v after %v with fewer", shots, v.Accuracy.Top1, last)
+		}
+		last = v.Accuracy.Top1
+		if shots == n && !reflect.DeepEqual(v, whole) {
+			t.Error("all shots are not Validate")
+		}
+	}
+	if _, err := ValidateShots(x, d, y, classes, folds, 0, 3); err == nil || !strings.Contains(err.Error(), "at least 1") {
+		t.Errorf("no shots: %v", err)
 	}
 }
 

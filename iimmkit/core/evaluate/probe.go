@@ -10,6 +10,8 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/optimize"
+
+	"github.com/iimmkit/iimm/iimmkit/core/matmul"
 )
 
 // Probe is a linear classifier on frozen embeddings: multinomial logistic
@@ -75,30 +77,41 @@ func (p *Probe) Scores(x []float32) ([]float64, error) {
 	if err := finite("features", x, p.D); err != nil {
 		return nil, err
 	}
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
 	scores := make([]float64, n*p.Classes)
-	inBlocks(n, func(from, to int) {
-		z := make([]float64, p.D)
-		for i := from; i < to; i++ {
-			p.score(scores[i*p.Classes:(i+1)*p.Classes], x[i*p.D:(i+1)*p.D], z)
-		}
-	})
+	p.score(scores, x, all)
 	return scores, nil
 }
 
-// score writes the scores of one image to out [Classes]; z [D] is scratch.
-func (p *Probe) score(out []float64, x []float32, z []float64) {
-	for j, v := range x {
-		z[j] = (float64(v) - p.Mean[j]) / p.Scale[j]
-	}
-	for c := range out {
-		out[c] = math.Inf(-1)
-	}
-	for k, c := range p.Present {
-		s := p.Bias[k]
-		for j, w := range p.Weight[k*p.D : (k+1)*p.D] {
-			s += w * z[j]
+// score writes the scores of the images of x listed in use to their rows of out
+// [N,Classes].
+func (p *Probe) score(out []float64, x []float32, use []int) {
+	const block = 1024
+	d, c := p.D, len(p.Present)
+	z, s := make([]float64, min(block, len(use))*d), make([]float64, min(block, len(use))*c)
+	weight := blas64.General{Rows: c, Cols: d, Stride: d, Data: p.Weight}
+	for images := range slices.Chunk(use, block) {
+		n := len(images)
+		for r, i := range images {
+			copy(s[r*c:(r+1)*c], p.Bias)
+			for j, v := range x[i*d : (i+1)*d] {
+				z[r*d+j] = (float64(v) - p.Mean[j]) / p.Scale[j]
+			}
 		}
-		out[c] = s
+		matmul.Gemm(blas.NoTrans, blas.Trans, 1, blas64.General{Rows: n, Cols: d, Stride: d, Data: z}, weight, 1,
+			blas64.General{Rows: n, Cols: c, Stride: c, Data: s})
+		for r, i := range images {
+			row := out[i*p.Classes : (i+1)*p.Classes]
+			for k := range row {
+				row[k] = math.Inf(-1)
+			}
+			for k, class := range p.Present {
+				row[class] = s[r*c+k]
+			}
+		}
 	}
 }
 
@@ -139,7 +152,7 @@ type problem struct {
 	n, d, classes int
 	present       []int
 	mean, scale   []float64
-	scatter       []float64 // [d,d] lower triangle of x'x
+	scatter       []float64 // [d,d], x'x
 	x             []float64 // [n,d]
 	y             []int     // [n], index into present
 }
@@ -169,7 +182,7 @@ func newProblem(x []float32, d int, labels []int, classes int, use []int) (*prob
 	}
 	p.standardise()
 	p.scatter = make([]float64, d*d)
-	blas64.Syrk(blas.Trans, 1, p.features(), 0, blas64.Symmetric{N: d, Stride: d, Data: p.scatter, Uplo: blas.Lower})
+	matmul.Gemm(blas.Trans, blas.NoTrans, 1, p.features(), p.features(), 0, p.square(p.scatter))
 	return p, nil
 }
 
@@ -244,9 +257,16 @@ func (p *problem) solve(l2 float64, start *solution, tolerance float64) (*soluti
 	if !ok {
 		return nil, fmt.Errorf("probe: penalty %v is too small for these features", l2)
 	}
+	back := make([]float64, d*d) // zero above the diagonal, where factor holds what it was made of
+	for i := range d {
+		copy(back[i*d:i*d+i+1], factor.Data[i*d:])
+	}
+	if !lapack64.Trtri(blas64.Triangular{N: d, Stride: d, Data: back, Uplo: blas.Lower, Diag: blas.NonUnit}) {
+		return nil, fmt.Errorf("probe: penalty %v is too small for these features", l2)
+	}
 	o := &objective{
-		problem: p, l2: l2, factor: factor, unit: 1 / math.Sqrt(variance*float64(p.n)),
-		weight: make([]float64, d*c), bias: make([]float64, c), residual: make([]float64, p.n*c),
+		problem: p, l2: l2, back: p.square(back), unit: 1 / math.Sqrt(variance*float64(p.n)),
+		weight: make([]float64, d*c), bias: make([]float64, c), residual: make([]float64, p.n*c), slope: make([]float64, d*c),
 	}
 	begin := make([]float64, (d+1)*c)
 	if start != nil {
@@ -311,11 +331,12 @@ func (p *problem) probe(s *solution) *Probe {
 type objective struct {
 	*problem
 	l2       float64
-	factor   blas64.Triangular // [d,d], L of solve
-	unit     float64           // of the intercepts
-	weight   []float64         // [d,c]
-	bias     []float64         // [c]
-	residual []float64         // [n,c] softmax minus indicator
+	back     blas64.General // [d,d], inverse of L of solve: of variables to weights
+	unit     float64        // of the intercepts
+	weight   []float64      // [d,c]
+	bias     []float64      // [c]
+	residual []float64      // [n,c] softmax minus indicator
+	slope    []float64      // [d,c], scratch of gradient
 	last     []float64
 	loss     float64
 	total    float64
@@ -327,8 +348,7 @@ func (o *objective) at(v []float64) {
 	}
 	o.last = append(o.last[:0], v...)
 	d, c := o.d, len(o.present)
-	copy(o.weight, v)
-	blas64.Trsm(blas.Left, blas.Trans, 1, o.factor, o.weights(o.weight))
+	matmul.Gemm(blas.Trans, blas.NoTrans, 1, o.back, o.weights(v[:d*c]), 0, o.weights(o.weight))
 	for k := range o.bias {
 		o.bias[k] = v[d*c+k] * o.unit
 	}
@@ -339,7 +359,7 @@ func (o *objective) at(v []float64) {
 	for i := range o.n {
 		copy(o.residual[i*c:(i+1)*c], o.bias)
 	}
-	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, o.features(), o.weights(o.weight), 1, o.residuals())
+	matmul.Gemm(blas.NoTrans, blas.NoTrans, 1, o.features(), o.weights(o.weight), 1, o.residuals())
 	o.loss = 0
 	for i, y := range o.y {
 		row := o.residual[i*c : (i+1)*c]
@@ -366,9 +386,9 @@ func (o *objective) value(v []float64) float64 {
 func (o *objective) gradient(g, v []float64) {
 	o.at(v)
 	d, c := o.d, len(o.present)
-	copy(g, o.weight)
-	blas64.Gemm(blas.Trans, blas.NoTrans, 1, o.features(), o.residuals(), o.l2, o.weights(g[:d*c]))
-	blas64.Trsm(blas.Left, blas.NoTrans, 1, o.factor, o.weights(g[:d*c]))
+	copy(o.slope, o.weight)
+	matmul.Gemm(blas.Trans, blas.NoTrans, 1, o.features(), o.residuals(), o.l2, o.weights(o.slope))
+	matmul.Gemm(blas.NoTrans, blas.NoTrans, 1, o.back, o.weights(o.slope), 0, o.weights(g[:d*c]))
 	bias := g[d*c:]
 	clear(bias)
 	for i := range o.n {
@@ -385,6 +405,11 @@ func (p *problem) features() blas64.General {
 func (o *objective) residuals() blas64.General {
 	c := len(o.present)
 	return blas64.General{Rows: o.n, Cols: c, Stride: c, Data: o.residual}
+}
+
+// square views data [d,d] as a matrix.
+func (p *problem) square(data []float64) blas64.General {
+	return blas64.General{Rows: p.d, Cols: p.d, Stride: p.d, Data: data}
 }
 
 // weights views data [d,c] as a matrix.

@@ -10,17 +10,16 @@ import (
 )
 
 // unpickle runs a pickle of protocol 2 (Python's PEP 307 and pickletools) as
-// far as torch.save uses it for dictionaries of tensors. Nothing is imported
-// and no code is run: what the pickle may name and call is what torchGlobal
-// and torchCall know, and all else is an error. Values are nil, bool, int64,
-// longInt, float64, string, tuple, *pickledList, *pickledDict, torchType,
-// torchFunction, *torchStorage and *torchTensor. A list or dict may contain
-// itself: do not print values or walk them unbounded.
+// far as it is needed for dictionaries of arrays. Nothing is imported and no
+// code is run: what the pickle may name and call is what the vocabulary knows,
+// and all else is an error. Values are nil, bool, int64, longInt, float64,
+// string, tuple, *pickledList, *pickledDict and those of the vocabulary. A list
+// or dict may contain itself: do not print values or walk them unbounded.
 //
 // What is allocated is bounded by a multiple of the pickle's length: lengths
 // are compared with the bytes that are there, and shared values stay shared.
-func unpickle(b []byte) (any, error) {
-	p := unpickler{b: b, memo: map[uint64]any{}}
+func unpickle(b []byte, words vocabulary) (any, error) {
+	p := unpickler{b: b, memo: map[uint64]any{}, words: words}
 	for {
 		at := p.pos
 		done := p.step()
@@ -33,6 +32,16 @@ func unpickle(b []byte) (any, error) {
 			return p.stack[0], nil
 		}
 	}
+}
+
+// vocabulary is what a pickle may name and call.
+type vocabulary struct {
+	global func(name string) (any, error) // what a name of a Python module stands for
+	call   func(function any, args tuple) (any, error)
+	// persistent returns what a persistent id stands for.
+	persistent func(id any) (any, error)
+	build      func(target, state any) error // sets the attributes of a value
+	raw        bool                          // strings are bytes, as Python 2 wrote them
 }
 
 type (
@@ -71,6 +80,8 @@ func kind(v any) string {
 		return "a storage"
 	case *torchTensor:
 		return "a tensor"
+	case *pickledArray:
+		return "an array"
 	}
 	return "a type or function"
 }
@@ -87,6 +98,7 @@ type unpickler struct {
 	stack []any
 	marks []int // heights of the stack at the open marks
 	memo  map[uint64]any
+	words vocabulary
 	err   error
 }
 
@@ -132,7 +144,7 @@ func (p *unpickler) long(n uint64) any {
 
 func (p *unpickler) text(n uint64) string {
 	b := p.take(n)
-	if !utf8.Valid(b) {
+	if !p.words.raw && !utf8.Valid(b) {
 		p.fail("a string is not UTF-8")
 	}
 	return string(b)
@@ -251,22 +263,22 @@ func (p *unpickler) call() {
 		p.fail("a call has %s for arguments", kind(v[1]))
 		return
 	}
-	result, err := torchCall(v[0], args)
+	result, err := p.words.call(v[0], args)
 	if err != nil {
 		p.fail("%w", err)
 	}
 	p.push(result)
 }
 
-// build drops the attributes of an OrderedDict: a module's state dict has one,
-// the versions of its layers, of no use here.
+// build sets attributes of the value below them.
 func (p *unpickler) build() {
-	attributes := p.pop(1)[0]
-	if d, ok := p.top().(*pickledDict); !ok || !d.ordered {
-		p.fail("attributes are set on %s; only dicts of tensors are read", kind(p.top()))
+	state := p.pop(1)[0]
+	target := p.top()
+	if p.err != nil {
+		return
 	}
-	if _, ok := attributes.(*pickledDict); !ok {
-		p.fail("attributes are set from %s", kind(attributes))
+	if err := p.words.build(target, state); err != nil {
+		p.fail("%w", err)
 	}
 }
 
@@ -276,7 +288,7 @@ func (p *unpickler) step() (done bool) {
 	switch code := p.number(1); code {
 	case 0x80: // PROTO
 		if v := p.number(1); v != 2 {
-			p.fail("pickle protocol %d; only 2 is read, torch.save's default", v)
+			p.fail("pickle protocol %d; only 2 is read", v)
 		}
 	case '.': // STOP
 		if len(p.marks) > 0 {
@@ -306,6 +318,8 @@ func (p *unpickler) step() (done bool) {
 	case 'G': // BINFLOAT, the one number stored big-endian
 		p.push(math.Float64frombits(bits.ReverseBytes64(p.number(8))))
 	case 'X': // BINUNICODE
+		p.push(p.text(p.number(4)))
+	case 'T': // BINSTRING
 		p.push(p.text(p.number(4)))
 	case 'U': // SHORT_BINSTRING
 		p.push(p.text(p.number(1)))
@@ -339,13 +353,13 @@ func (p *unpickler) step() (done bool) {
 		p.get(p.number(4))
 
 	case 'c': // GLOBAL
-		v, err := torchGlobal(p.global())
+		v, err := p.words.global(p.global())
 		if err != nil {
 			p.fail("%w", err)
 		}
 		p.push(v)
 	case 'Q': // BINPERSID
-		v, err := newTorchStorage(p.pop(1)[0])
+		v, err := p.words.persistent(p.pop(1)[0])
 		if err != nil {
 			p.fail("%w", err)
 		}

@@ -39,7 +39,8 @@ type torchStorage struct {
 
 // OpenTorch maps a file and reads its list of tensors; their elements are only
 // read when they are touched. Beside a dict of tensors, a training checkpoint
-// with such a dict under the key state_dict is accepted. All else, such as
+// with such a dict under the key state_dict is accepted, and a tensor alone, which
+// then has the name "". All else, such as
 // TorchScript, whole pickled models and files of torch before 1.6, is an error
 // that says how to convert it.
 func OpenTorch(path string) (*Torch, error) {
@@ -81,9 +82,12 @@ func (t *Torch) parse(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("data.pkl: %w", err)
 	}
-	root, err := unpickle(pickle.data)
+	root, err := unpickle(pickle.data, torchWords)
 	if err != nil {
 		return fmt.Errorf("data.pkl: %w", err)
+	}
+	if tensor, ok := root.(*torchTensor); ok {
+		root = &pickledDict{keys: []any{""}, values: []any{tensor}}
 	}
 	dict, err := stateDict(root)
 	if err != nil {

@@ -30,6 +30,10 @@ const (
 	rebuildParameter torchFunction = "torch._utils._rebuild_parameter"
 )
 
+// torchWords is what torch.save writes: values are also torchType,
+// torchFunction, *torchStorage and *torchTensor.
+var torchWords = vocabulary{global: torchGlobal, call: torchCall, persistent: newTorchStorage, build: torchBuild}
+
 // torchGlobal returns what a name of a Python module stands for.
 func torchGlobal(name string) (any, error) {
 	if t, ok := torchTypes[name]; ok {
@@ -95,7 +99,7 @@ func ints(v any) ([]int, bool) {
 
 // newTorchStorage returns what a persistent id stands for:
 // ("storage", class, key, device, elements).
-func newTorchStorage(id any) (*torchStorage, error) {
+func newTorchStorage(id any) (any, error) {
 	t, _ := id.(tuple)
 	if len(t) == 5 && t[0] == "storage" {
 		class, ok1 := t[1].(torchType)
@@ -106,4 +110,16 @@ func newTorchStorage(id any) (*torchStorage, error) {
 		}
 	}
 	return nil, errors.New("a persistent id is not that of a storage of torch.save")
+}
+
+// torchBuild drops the attributes of an OrderedDict: a module's state dict has
+// one, the versions of its layers, of no use here.
+func torchBuild(target, state any) error {
+	if d, ok := target.(*pickledDict); !ok || !d.ordered {
+		return fmt.Errorf("attributes are set on %s; only dicts of tensors are read", kind(target))
+	}
+	if _, ok := state.(*pickledDict); !ok {
+		return fmt.Errorf("attributes are set from %s", kind(state))
+	}
+	return nil
 }

@@ -387,7 +387,7 @@ func TestPickleAllocatesInProportion(t *testing.T) {
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		unpickle([]byte(pkl))
+		unpickle([]byte(pkl), torchWords)
 		runtime.ReadMemStats(&after)
 		grown := after.TotalAlloc - before.TotalAlloc
 		if grown > 100*n {

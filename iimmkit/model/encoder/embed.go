@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math"
 	"strings"
@@ -94,7 +93,7 @@ type embedOptions struct{ cached bool }
 // on the weights, the configuration, the backend and the images' pixels.
 func Cached(o *embedOptions) { o.cached = true }
 
-// Embed returns the unit-norm embeddings of a split of a task, its train or
+// Embed returns the unit-norm embeddings of a split of a task, its train, val or
 // test images, and of the task's captions. The embedding of an ensemble of
 // captions is the mean of their unit embeddings, scaled to unit length.
 func (e *Encoder) Embed(ctx context.Context, task *datasets.Task, split string, report progress.Reporter, options ...EmbedOption) (*embedding.Set, error) {
@@ -102,12 +101,9 @@ func (e *Encoder) Embed(ctx context.Context, task *datasets.Task, split string, 
 	for _, f := range options {
 		f(&o)
 	}
-	images := task.Train
-	if split == "test" {
-		images = task.Test
-	}
-	if images == nil || images.Len() == 0 {
-		return nil, fmt.Errorf("task %s has no %s images", task.Name, split)
+	images, err := task.Split(split)
+	if err != nil {
+		return nil, err
 	}
 	hash, err := e.Hash()
 	if err != nil {

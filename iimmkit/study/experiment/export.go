@@ -171,10 +171,31 @@ func write(v any) string {
 	return fmt.Sprint(v)
 }
 
-// WriteCSV writes the table of runs with a line of names. What a run has no
-// value of is empty.
-func WriteCSV(w io.Writer, runs []Run) error {
-	columns := Table(runs)
+// Columns returns the columns of Table of the given names in their order, all
+// of them when no name is given.
+func Columns(runs []Run, names ...string) ([]Column, error) {
+	all := Table(runs)
+	if len(names) == 0 {
+		return all, nil
+	}
+	var chosen []Column
+	for _, name := range names {
+		k := slices.IndexFunc(all, func(c Column) bool { return c.Name == name })
+		if k < 0 {
+			return nil, fmt.Errorf("the runs have no column %q", name)
+		}
+		chosen = append(chosen, all[k])
+	}
+	return chosen, nil
+}
+
+// WriteCSV writes Columns of runs with a line of names. What a run has no value
+// of is empty.
+func WriteCSV(w io.Writer, runs []Run, names ...string) error {
+	columns, err := Columns(runs, names...)
+	if err != nil {
+		return err
+	}
 	out := csv.NewWriter(w)
 	line := make([]string, len(columns))
 	for k, c := range columns {

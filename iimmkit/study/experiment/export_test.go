@@ -127,3 +127,14 @@ func TestTableIsOneTypeAColumn(t *testing.T) {
 		t.Errorf("nothing gave %d columns", len(columns))
 	}
 }
+
+func TestChosenColumnsComeInTheirOrder(t *testing.T) {
+	runs := []Run{{Method: "full", Task: "a", Gain: 2}, {Method: "probe", Task: "b", Gain: -1}}
+	var b bytes.Buffer
+	if err := WriteCSV(&b, runs, "gain", "task"); err != nil || b.String() != "gain,task\n2,a\n-1,b\n" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+	if err := WriteCSV(&b, runs, "gain", "gian"); err == nil || !strings.Contains(err.Error(), "gian") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -124,3 +124,17 @@ func TuneOn(ctx context.Context, e *encoder.Encoder, tasks []*datasets.Task, spe
 	}
 	return out, store.WriteFile(filepath.Join(dir, RunFile), append(data, '\n'))
 }
+
+// ReadRun reads the Run in a tuned model's folder.
+func ReadRun(dir string) (Run, error) {
+	var run Run
+	path := filepath.Join(dir, RunFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return run, err
+	}
+	if err := json.Unmarshal(data, &run); err != nil {
+		return run, fmt.Errorf("%s: %w", path, err)
+	}
+	return run, nil
+}

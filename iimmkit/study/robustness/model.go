@@ -68,8 +68,7 @@ func Open(b compute.Backend, nameOrDir, base string) (Model, error) {
 	if hash != k.Hash {
 		return Model{}, fmt.Errorf("%s: method %s was used on model %s with hash %s, but %s has hash %s", nameOrDir, k.Method, k.Model, k.Hash, base, hash)
 	}
-	var run experiment.Run
-	if data, err := os.ReadFile(filepath.Join(nameOrDir, experiment.RunFile)); err == nil && json.Unmarshal(data, &run) == nil {
+	if run, err := experiment.ReadRun(nameOrDir); err == nil {
 		m.Task = run.Task
 	}
 	return m, nil

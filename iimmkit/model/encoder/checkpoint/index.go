@@ -5,9 +5,45 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 )
+
+// indexSuffix ends the name of a file that says in which of several files,
+// shards, each tensor is.
+const indexSuffix = ".index.json"
+
+// IsIndex reports whether a file of weights is an index of shards.
+func IsIndex(name string) bool { return strings.HasSuffix(name, indexSuffix) }
+
+// Shards returns the files that the index of the given name places tensors in.
+func Shards(name string, data []byte) ([]string, error) {
+	index, err := parseIndex(data, path.Ext(strings.TrimSuffix(name, indexSuffix)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return slices.Compact(slices.Sorted(maps.Values(index))), nil
+}
+
+// WeightFiles are the names under which libraries keep weights, or the index to
+// them, the preferred first: safetensors before torch pickles and, in a folder
+// with an open_clip_config.json, open_clip's own files before those that may
+// describe its image tower alone.
+func WeightFiles(openCLIP bool) []string {
+	stems := []string{"", "open_clip_"}
+	if openCLIP {
+		slices.Reverse(stems)
+	}
+	var names []string
+	for _, stem := range stems {
+		for _, file := range []string{"model.safetensors", "pytorch_model.bin"} {
+			names = append(names, stem+file, stem+file+indexSuffix)
+		}
+	}
+	return names
+}
 
 // parseIndex returns the weight_map of an index of shards: for each tensor the
 // file that holds it, one in the index's own folder with the given extension.

@@ -85,15 +85,13 @@ func opened[R reader](r R, err error) (reader, error) {
 
 func isSafetensors(name string) bool { return path.Ext(name) == ".safetensors" }
 
-const indexSuffix = ".index.json"
-
 func open(files fs.FS, openFile func(string) (reader, error)) (*Source, error) {
 	found, err := candidates(files)
 	if err != nil {
 		return nil, err
 	}
 	s := &Source{name: found[0], at: map[string]place{}}
-	if strings.HasSuffix(s.name, indexSuffix) {
+	if IsIndex(s.name) {
 		err = s.addShards(files, openFile)
 	} else {
 		err = s.addFile(s.name, openFile, nil)
@@ -117,16 +115,8 @@ func candidates(files fs.FS) ([]string, error) {
 	for _, e := range entries {
 		there[e.Name()] = !e.IsDir()
 	}
-	stems := []string{"", "open_clip_"}
-	if there["open_clip_config.json"] {
-		slices.Reverse(stems)
-	}
-	var known, found []string
-	for _, stem := range stems {
-		for _, file := range []string{"model.safetensors", "pytorch_model.bin"} {
-			known = append(known, stem+file, stem+file+indexSuffix)
-		}
-	}
+	known := WeightFiles(there["open_clip_config.json"])
+	var found []string
 	for _, name := range known {
 		if there[name] {
 			found = append(found, name)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
 )
 
 // ErrAbsent is wrapped by Find's error for a model that has to be fetched.
@@ -82,18 +84,15 @@ func Files(folder fs.FS) ([]string, error) {
 		info, err := fs.Stat(folder, name)
 		return err == nil && info.Mode().IsRegular()
 	})
-	if err != nil || !strings.HasSuffix(weights, indexSuffix) {
+	if err != nil || !checkpoint.IsIndex(weights) {
 		return names, err
 	}
 	data, err := fs.ReadFile(folder, weights)
 	if err != nil {
 		return nil, err
 	}
-	shards, err := parseIndex(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", weights, err)
-	}
-	return append(names, shards...), nil
+	parts, err := shards(weights, data)
+	return append(names, parts...), err
 }
 
 // Status is a model's state on this machine.

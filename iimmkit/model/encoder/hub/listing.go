@@ -5,15 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/iimmkit/iimm/iimmkit/file/fetch"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
 )
 
 // maxSmall bounds what is held in memory: answers of the hub, and files that
@@ -33,12 +32,8 @@ var described = []string{
 	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model",
 }
 
-const indexSuffix = ".index.json"
-
 // choose names the files of a checkpoint among those that are there: what
-// describes it, and its weights or their index. Safetensors come before torch
-// pickles; in open_clip's layout its own files come before those that
-// describe the image tower alone.
+// describes it, and its weights or their index.
 func choose(has func(name string) bool) (names []string, weights string, err error) {
 	for _, name := range described {
 		if has(name) {
@@ -49,16 +44,7 @@ func choose(has func(name string) bool) (names []string, weights string, err err
 	if !openCLIP && !has("config.json") {
 		return nil, "", fmt.Errorf("neither open_clip_config.json nor config.json is there: no checkpoint of a dual encoder")
 	}
-	stems := []string{""}
-	if openCLIP {
-		stems = []string{"open_clip_", ""}
-	}
-	var candidates []string
-	for _, stem := range stems {
-		for _, file := range []string{"model.safetensors", "pytorch_model.bin"} {
-			candidates = append(candidates, stem+file, stem+file+indexSuffix)
-		}
-	}
+	candidates := checkpoint.WeightFiles(openCLIP)
 	for _, name := range candidates {
 		if has(name) {
 			return append(names, name), name, nil
@@ -67,25 +53,18 @@ func choose(has func(name string) bool) (names []string, weights string, err err
 	return nil, "", fmt.Errorf("no weights: none of %s is there", strings.Join(candidates, ", "))
 }
 
-// parseIndex returns the files that the index of sharded weights names.
-func parseIndex(data []byte) ([]string, error) {
-	var index struct {
-		WeightMap map[string]string `json:"weight_map"`
+// shards returns the files that the index of sharded weights names.
+func shards(name string, index []byte) ([]string, error) {
+	names, err := checkpoint.Shards(name, index)
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(data, &index); err != nil {
-		return nil, fmt.Errorf("not an index of weights: %w", err)
-	}
-	shards := map[string]bool{}
-	for tensor, name := range index.WeightMap {
-		if !isFileName(name) {
-			return nil, fmt.Errorf("index of weights: tensor %q is said to be in %q, which is no file name", tensor, name)
+	for _, shard := range names {
+		if !isFileName(shard) {
+			return nil, fmt.Errorf("%s: %q is no file name", name, shard)
 		}
-		shards[name] = true
 	}
-	if len(shards) == 0 {
-		return nil, fmt.Errorf("index of weights: it names no file")
-	}
-	return slices.Sorted(maps.Keys(shards)), nil
+	return names, nil
 }
 
 // parseListing reads the hub's description of a repository at a revision.
@@ -168,16 +147,16 @@ func lookUp(ctx context.Context, c *fetch.Client, ref Ref, revision string) (Pin
 			return fail(err)
 		}
 	}
-	if strings.HasSuffix(weights, indexSuffix) {
+	if checkpoint.IsIndex(weights) {
 		body, err := readSmall(ctx, c, ref, commit, weights, p.Files[weights])
 		if err != nil {
 			return fail(err)
 		}
-		shards, err := parseIndex(body)
+		names, err := shards(weights, body)
 		if err != nil {
-			return fail(fmt.Errorf("%s: %w", weights, err))
+			return fail(err)
 		}
-		for _, name := range shards {
+		for _, name := range names {
 			if err := add(name); err != nil {
 				return fail(err)
 			}

@@ -1,5 +1,6 @@
 // Package micro carries small trained checkpoints in the binary. Importing it
-// makes encoder.Open find them: micro-clip, also called micro.
+// makes encoder.Open find them: micro-clip, also called micro, micro-siglip,
+// micro-coca and micro-eva02.
 //
 // They are trained by the project itself on its synthetic world (iimm
 // pretrain); MODEL_CARD.md beside the weights tells how and what they can do.
@@ -12,11 +13,11 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 )
 
-//go:embed clip eva02 siglip
+//go:embed clip coca eva02 siglip
 var files embed.FS
 
 // families are those of which there is a checkpoint, in a folder of that name.
-var families = []string{"clip", "siglip", "eva02"}
+var families = []string{"clip", "siglip", "coca", "eva02"}
 
 func init() {
 	for _, family := range families {

@@ -14,15 +14,18 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/study/experiment"
 )
 
-// Write writes the table of runs (see experiment.Table): one row a run, columns
-// that may be null of strings, int64, double and boolean.
-func Write(w io.Writer, runs []experiment.Run) (err error) {
+// Write writes experiment.Columns of runs: one row a run, columns that may be
+// null of strings, int64, double and boolean.
+func Write(w io.Writer, runs []experiment.Run, names ...string) (err error) {
 	defer func() { // the library panics where it cannot write
 		if p := recover(); p != nil && err == nil {
 			err = fmt.Errorf("parquet: %v", p)
 		}
 	}()
-	columns := experiment.Table(runs)
+	columns, err := experiment.Columns(runs, names...)
+	if err != nil {
+		return err
+	}
 	var fields schema.FieldList
 	for _, c := range columns {
 		node, err := field(c)
