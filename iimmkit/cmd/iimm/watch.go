@@ -74,7 +74,7 @@ Exit code: 0 no difference was found, %d alarm, 1 the comparison failed, 2 wrong
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.texts, "texts", "", "file of the captions, for a REF in CSV")
+	f.StringVar(&o.texts, "texts", "", "file of the captions, for a REF that is a table")
 	f.Float64Var(&o.Level, "level", drift.DefaultLevel, "probability of a false alarm, of all tests together")
 	f.IntVar(&o.Permutations, "permutations", drift.DefaultPermutations, "random exchanges of images")
 	f.IntVar(&o.Resamples, "resamples", drift.DefaultResamples, "batches of the reference on which false alarms are counted; 0: none")

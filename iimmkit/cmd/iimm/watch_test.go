@@ -148,7 +148,7 @@ func TestWatchBadInputIsOneLine(t *testing.T) {
 		"level 0":      {[]string{ref, same, "--level", "0"}, 2, "--level 0"},
 		"permutations": {[]string{ref, same, "--permutations", "99"}, 2, "want at least 499"},
 		"format":       {[]string{ref, "x.parquet7"}, 1, "no such file"},
-		"shape":        {[]string{ref, flat}, 1, "shape [3], want [images, width]"},
+		"shape":        {[]string{ref, flat}, 1, "has shape [3], want [rows, width]"},
 		"model":        {[]string{ref, elsewhere}, 1, "not with the same weights"},
 		"strict": {[]string{writeGolden(t, golden.Mid(), ".npz", func(s *embedding.Set) { copy(s.Images.F64[golden.D:], s.Images.F64[:golden.D]) }),
 			same, "--strict"}, 1, "exactly equal"},

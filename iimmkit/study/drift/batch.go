@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/iimmkit/iimm/iimmkit/core/embedding"
-	"github.com/iimmkit/iimm/iimmkit/file/tensorfile"
 )
 
 // OpenBatch reads the images of a batch: a set in any format that package
@@ -17,25 +16,11 @@ func OpenBatch(path string, options ...embedding.Option) (*embedding.Set, error)
 	if !strings.EqualFold(filepath.Ext(path), ".npy") {
 		return embedding.Open(path, options...)
 	}
-	t, err := tensorfile.ReadNPY(path)
+	images, err := embedding.ReadTable(path)
 	if err != nil {
 		return nil, err
 	}
-	if len(t.Shape) != 2 || t.Shape[1] < 1 {
-		return nil, fmt.Errorf("%s: an array of shape %v, want [images, width]", path, t.Shape)
-	}
-	set := &embedding.Set{}
-	if t.DType == tensorfile.F64 {
-		x, err := t.Float64s()
-		set.Images = embedding.Float64(t.Shape[0], t.Shape[1], x)
-		return set, err
-	}
-	x, err := t.Float32s()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	set.Images = embedding.Float32(t.Shape[0], t.Shape[1], x)
-	return set, nil
+	return &embedding.Set{Images: images}, nil
 }
 
 // SameModel refuses embeddings of which it is known that two models made them,
