@@ -21,8 +21,14 @@ type Source interface {
 // Opener opens a file by its path or address.
 type Opener func(ctx context.Context, path string) (Source, error)
 
-// streamBytes of images are read at once.
-const streamBytes = 4 << 20
+const (
+	// streamBytes of images are read at once: a request each, where the file is on
+	// a server.
+	streamBytes = 4 << 20
+	// yieldBytes of them are given to yield at once, so that they are in a
+	// processor's cache when they are looked at again.
+	yieldBytes = 1 << 18
+)
 
 // Stream reads the images and labels of one file by blocks, in order, and gives
 // them to yield; captions, names and provenance are not read. Memory does not grow
@@ -171,8 +177,12 @@ func streamRows(ctx context.Context, src io.ReaderAt, images tensorfile.Location
 		if b.err != nil {
 			return b.err
 		}
-		if err := yield(b.images, b.labels); err != nil {
-			return err
+		few := max(1, yieldBytes/images.RowSize())
+		for lo := 0; lo < b.images.Rows; lo += few {
+			hi := min(b.images.Rows, lo+few)
+			if err := yield(b.images.rows(lo, hi), b.labels[lo:hi]); err != nil {
+				return err
+			}
 		}
 		free <- b.buffer
 	}
