@@ -15,6 +15,7 @@ func init() { verbs = append(verbs, newReduce) }
 
 type reduceOptions struct {
 	texts, out        string
+	shards            int
 	normalize, asJSON bool
 }
 
@@ -28,6 +29,7 @@ those of one pass over all rows. With --texts it prints them, with --out it writ
 the merged statistics, which can be merged further. Statistics that hold the same
 shard, or that were gathered for other captions or in another way, are refused.`,
 		Example: `  iimm reduce part-*.stats --texts captions.npy --json
+  iimm reduce part-*.stats --shards 1024 --out all.stats
   iimm reduce monday.stats tuesday.stats --out week.stats`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), s, args) },
@@ -35,6 +37,7 @@ shard, or that were gathered for other captions or in another way, are refused.`
 	f := c.Flags()
 	f.StringVar(&o.texts, "texts", "", "captions, as for iimm map")
 	f.StringVar(&o.out, "out", "", "write the merged statistics to this file")
+	f.IntVar(&o.shards, "shards", 0, "fail unless there are so many shards: none is missing (default any number)")
 	f.BoolVar(&o.normalize, "normalize", false, "divide every caption by its norm, as iimm map --normalize did")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	return c
@@ -67,6 +70,9 @@ func (o *reduceOptions) run(ctx context.Context, s *streams, files []string) err
 	a, err := shard.Reduce(ctx, files, s.progress())
 	if err != nil {
 		return err
+	}
+	if n := len(a.Shards()); o.shards > 0 && n != o.shards {
+		return fmt.Errorf("the statistics are of %d shards, not of %d", n, o.shards)
 	}
 	r := reduced{Schema: 1, Files: len(files), Shards: len(a.Shards()), N: a.N(), D: a.Dim(), Classes: a.Classes()}
 	if texts != nil {
