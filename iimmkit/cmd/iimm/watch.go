@@ -40,7 +40,8 @@ func newWatch(s *streams) *cobra.Command {
 		Long: fmt.Sprintf(`Watch tells whether the images of NEW are still like those of REF, on which a model
 was tuned and measured. Labels are not used. REF is a set of embeddings with its
 captions, as iimm measure takes it; NEW is a set of the same model, of which only
-the images are looked at, or an .npy file of image embeddings [n,d].
+the images are looked at, or an .npy file of image embeddings [n,d]. REF should be
+images that the model was not tuned on: to those it was tuned on, fresh ones differ.
 
 Five tests are made: of the distance of the means (centroid), of the distributions
 (mmd, the maximum mean discrepancy with a Gaussian kernel of median bandwidth), of

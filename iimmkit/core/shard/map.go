@@ -27,20 +27,24 @@ type Options struct {
 	Progress  progress.Reporter
 }
 
-func (o Options) accumulator(d int) (a *measure.Accumulator, err error) {
+func (o Options) check() error {
 	switch {
 	case o.Texts != nil && o.Classes != 0:
-		return nil, errors.New("captions and a number of classes are given: statistics are kept for captions or per class")
-	case o.Texts == nil && o.Classes == 0:
-		return nil, errors.New("neither captions nor a number of classes is given")
-	case o.Texts == nil:
-		if a, err = measure.New(o.Classes, d); err != nil {
-			return nil, err
-		}
-	case o.Texts.Dim() != d:
-		return nil, fmt.Errorf("images have width %d, captions %d: they are not of one model", d, o.Texts.Dim())
-	default:
-		a = measure.NewFused(o.Texts)
+		return errors.New("captions and a number of classes are given: statistics are kept for captions or per class")
+	case o.Texts == nil && o.Classes < 2:
+		return fmt.Errorf("no captions and %d classes are given: IIMM needs at least 2 classes", o.Classes)
+	}
+	return nil
+}
+
+func (o Options) accumulator(d int) (a *measure.Accumulator, err error) {
+	if o.Texts == nil {
+		a, err = measure.New(o.Classes, d)
+	} else if a = measure.NewFused(o.Texts); o.Texts.Dim() != d {
+		err = fmt.Errorf("images have width %d, captions %d: they are not of one model", d, o.Texts.Dim())
+	}
+	if err != nil {
+		return nil, err
 	}
 	return a, a.SetNormalize(o.Normalize)
 }
@@ -53,7 +57,7 @@ func Map(ctx context.Context, shards []string, opt Options) (*measure.Accumulato
 	if len(shards) == 0 {
 		return nil, errors.New("no shards")
 	}
-	if _, err := opt.accumulator(1); err != nil && opt.Texts == nil {
+	if err := opt.check(); err != nil {
 		return nil, err
 	}
 	listed := map[string]bool{}

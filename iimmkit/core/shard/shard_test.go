@@ -302,7 +302,7 @@ func TestWhatCannotBeMappedIsOneLine(t *testing.T) {
 		want   string
 	}{
 		"none":           {nil, Options{Classes: 6}, "no shards"},
-		"nothing said":   {[]string{ok}, Options{}, "neither captions nor"},
+		"nothing said":   {[]string{ok}, Options{}, "no captions and 0 classes"},
 		"both said":      {[]string{ok}, Options{Classes: 6, Texts: texts(t)}, "captions and a number"},
 		"one class":      {[]string{ok}, Options{Classes: 1}, "at least 2 classes"},
 		"absent":         {[]string{filepath.Join(dir, "absent.npy")}, Options{Classes: 6}, "no such file"},
