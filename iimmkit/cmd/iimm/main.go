@@ -20,7 +20,7 @@ func main() {
 }
 
 // run executes one command line and returns its exit code: 0, 1 for a failed
-// run, 2 for a wrong call, 130 after Ctrl-C.
+// run, 2 for a wrong call, 3 for the alarm of iimm watch, 130 after Ctrl-C.
 func run(args []string, s *streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -37,6 +37,9 @@ func run(args []string, s *streams) int {
 		return 130
 	}
 	fmt.Fprintf(s.err, "iimm: %v\n", err)
+	if errors.Is(err, errAlarm) {
+		return exitAlarm
+	}
 	var usage usageError
 	if errors.As(err, &usage) {
 		return 2

@@ -161,6 +161,17 @@ func (m measured) print(s *streams) error {
 	fmt.Fprintf(s.out, "model %s, task %s, split %s, seed %s, backend %s, captions %.12s\n\n",
 		orUnknown(m.Provenance.Model), orUnknown(m.Provenance.Task), orUnknown(m.Provenance.Split), seed,
 		orUnknown(m.Provenance.Backend), orUnknown(m.Provenance.Hashes["captions"]))
+	if err := printMeasures(s, m.Result, m.CI95); err != nil {
+		return err
+	}
+	if m.CI95 != nil {
+		fmt.Fprintf(s.out, "\nin brackets 95 %% intervals of %d resamples within classes, seed %d\n", m.Bootstrap.Resamples, m.Bootstrap.Seed)
+	}
+	return nil
+}
+
+// printMeasures is the table of measures, with intervals or without.
+func printMeasures(s *streams, m measure.Result, ci95 *measure.Intervals) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	row := func(name string, v *float64, iv *measure.Interval, meaning string) {
 		value, interval := "undefined", ""
@@ -170,7 +181,7 @@ func (m measured) print(s *streams) error {
 		if iv != nil {
 			interval = fmt.Sprintf("[% .6f, % .6f]", iv[0], iv[1])
 		}
-		if m.CI95 == nil {
+		if ci95 == nil {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", name, value, meaning)
 		} else {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, value, interval, meaning)
@@ -178,13 +189,13 @@ func (m measured) print(s *streams) error {
 	}
 	var iv measure.Intervals
 	of := func(i *measure.Interval) *measure.Interval {
-		if m.CI95 == nil {
+		if ci95 == nil {
 			return nil
 		}
 		return i
 	}
-	if m.CI95 != nil {
-		iv = *m.CI95
+	if ci95 != nil {
+		iv = *ci95
 	}
 	row("IIMM", &m.IIMM, of(&iv.IIMM), "mean of Inter and Intra")
 	row("  Inter", &m.Inter, of(&iv.Inter), "cosine of images and wrong captions")
@@ -193,11 +204,5 @@ func (m measured) print(s *streams) error {
 	row("InterByClass", m.InterByClass, iv.InterByClass, "as Inter, every caption weighing the same")
 	row("IntraText", &m.IntraText, nil, "cosine of pairs of captions")
 	row("ModalityGap", &m.ModalityGap, of(&iv.ModalityGap), "distance of the means of images and captions")
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if m.CI95 != nil {
-		fmt.Fprintf(s.out, "\nin brackets 95 %% intervals of %d resamples within classes, seed %d\n", m.Bootstrap.Resamples, m.Bootstrap.Seed)
-	}
-	return nil
+	return w.Flush()
 }

@@ -63,6 +63,14 @@ func (m Matrix) Float64s() []float64 {
 	return out
 }
 
+// rows returns rows lo..hi-1, which alias m.
+func (m Matrix) rows(lo, hi int) Matrix {
+	if m.F64 != nil {
+		return Float64(hi-lo, m.Cols, m.F64[lo*m.Cols:hi*m.Cols])
+	}
+	return Float32(hi-lo, m.Cols, m.F32[lo*m.Cols:hi*m.Cols])
+}
+
 func (m Matrix) valid(what string) error {
 	switch {
 	case m.F32 != nil && m.F64 != nil:

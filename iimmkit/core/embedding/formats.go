@@ -2,10 +2,13 @@ package embedding
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/iimmkit/iimm/iimmkit/file/tensorfile"
 )
 
 // Format is a way to keep a set in two tables that a package of its own can
@@ -16,6 +19,9 @@ type Format struct {
 	Images func(path string) (*Set, error)
 	// Captions reads a caption for each class.
 	Captions func(path string) (*Captions, error)
+	// Stream reads images and labels of a file of size bytes by blocks, or is nil;
+	// see the function of this name.
+	Stream func(r io.ReaderAt, size int64, yield func(images Matrix, labels []int) error) error
 }
 
 // Captions are the caption embeddings of a set, in the order of its classes,
@@ -37,6 +43,46 @@ func readable() string {
 	known := []string{".safetensors", ".npz", ".pt"}
 	known = append(known, slices.Sorted(maps.Keys(formats))...)
 	return strings.Join(append(known, ".csv"), ", ")
+}
+
+// streamable lists the registered endings of files that Stream knows.
+func streamable() string {
+	var known strings.Builder
+	for _, ext := range slices.Sorted(maps.Keys(formats)) {
+		if formats[ext].Stream != nil {
+			known.WriteString(", " + ext)
+		}
+	}
+	return known.String()
+}
+
+// OpenCaptions reads captions alone, a row per class: an .npy array or a .csv file
+// of numbers [C,d], the texts of a .safetensors file, or a file of a registered
+// format.
+func OpenCaptions(path string) (*Captions, error) {
+	ext := extension(path)
+	if f, registered := formats[ext]; registered {
+		return f.Captions(path)
+	}
+	if ext != ".safetensors" {
+		m, err := ReadTable(path)
+		return &Captions{Texts: m}, err
+	}
+	f, err := tensorfile.OpenSafetensors(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	t, err := f.Tensor(keyTexts)
+	if err != nil {
+		return nil, err
+	}
+	c := &Captions{}
+	if c.Texts, err = matrix(t); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	c.Texts.F32, c.Texts.F64 = slices.Clone(c.Texts.F32), slices.Clone(c.Texts.F64) // the map is closed
+	return c, nil
 }
 
 // readTables reads a set of two tables.

@@ -48,6 +48,32 @@ func NewFused(texts *Texts) *Accumulator {
 	}
 }
 
+// FromSums returns an accumulator of rows that were summed elsewhere: n images of
+// each class, Q_c and S_c, [C,d]. What cannot be sums of rows is an error.
+func FromSums(n []int64, q, sum []float64, d int) (*Accumulator, error) {
+	a, err := New(len(n), d)
+	if err != nil {
+		return nil, err
+	}
+	if len(q) != len(n) || len(sum) != len(a.sum) {
+		return nil, fmt.Errorf("%d squared norms and %d sums for %d classes of width %d", len(q), len(sum), len(n), d)
+	}
+	total := int64(0)
+	for c, v := range n {
+		if v < 0 || v > math.MaxInt64/2-total {
+			return nil, fmt.Errorf("class %d has %d images", c, v)
+		}
+		total += v
+	}
+	copy(a.count, n)
+	copy(a.q, q)
+	copy(a.sum, sum)
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
 func checkSize(classes, d int) error {
 	switch {
 	case classes < 2:

@@ -1,7 +1,9 @@
 package measure
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -165,19 +167,39 @@ func parseAccumulator(b []byte) (*Accumulator, error) {
 	if a.fused {
 		a.l = math.Float64frombits(word())
 	}
+	return a, a.check()
+}
+
+// check tells which sums cannot be those of any rows.
+func (a *Accumulator) check() error {
 	for _, v := range slices.Concat(a.q, a.sum, []float64{a.l}) {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, errors.New("a sum is not a finite number")
+			return errors.New("a sum is not a finite number")
 		}
 	}
 	for c, q := range a.q {
 		// |S_c|^2 <= n_c Q_c holds for any vectors, so an empty class has no sum.
 		if q < 0 || (a.count[c] == 0) != (q == 0) {
-			return nil, fmt.Errorf("class %d has %d images of squared norm %v", c, a.count[c], q)
+			return fmt.Errorf("class %d has %d images of squared norm %v", c, a.count[c], q)
 		}
 		if s := a.sum[c*a.dim : (c+1)*a.dim]; a.count[c] == 0 && dot(s, s) != 0 {
-			return nil, fmt.Errorf("class %d has no images, but a sum", c)
+			return fmt.Errorf("class %d has no images, but a sum", c)
 		}
 	}
-	return a, nil
+	return nil
+}
+
+// Digest identifies the rows that were added, in the order in which they were,
+// by their statistics: SHA-256, in hex. The names of shards are not in it.
+// Accumulators of one kind have the same digest when, but for chance, they hold
+// the same rows, whatever files these came in.
+func (a *Accumulator) Digest() string {
+	nameless := *a
+	nameless.shards = nil
+	b, err := nameless.MarshalBinary()
+	if err != nil {
+		panic(err) // only a name can be too long
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }

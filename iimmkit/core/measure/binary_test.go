@@ -163,3 +163,21 @@ func FuzzUnmarshalBinary(f *testing.F) {
 		}
 	})
 }
+
+func TestDigestIsOfTheRowsNotOfNames(t *testing.T) {
+	a, _ := filled(t, false)
+	b, _ := filled(t, false)
+	if err := b.MarkShard("c"); err != nil {
+		t.Fatal(err)
+	}
+	if a.Digest() != b.Digest() || len(a.Digest()) != 64 || !slices.Equal(b.Shards(), []string{"a", "b", "c"}) {
+		t.Errorf("%s %s %v", a.Digest(), b.Digest(), b.Shards())
+	}
+	if err := b.Add([]float32{1, 0, 0, 0}, 2); err != nil {
+		t.Fatal(err)
+	}
+	fused, _ := filled(t, true)
+	if a.Digest() == b.Digest() || a.Digest() == fused.Digest() {
+		t.Error("other statistics have the same digest")
+	}
+}

@@ -10,8 +10,9 @@ import (
 // additions; their order is fixed.
 func dot[F, G Float](x []F, y []G) float64 {
 	y = y[:len(x)]
-	var s0, s1, s2, s3 float64
-	j := 0
+	var s [4]float64
+	j := dotSIMD(x, y, &s)
+	s0, s1, s2, s3 := s[0], s[1], s[2], s[3]
 	for ; j+4 <= len(x); j += 4 {
 		a, b := x[j:j+4:j+4], y[j:j+4:j+4]
 		s0 += float64(a[0]) * float64(b[0])
@@ -28,7 +29,7 @@ func dot[F, G Float](x []F, y []G) float64 {
 // add adds x to sum.
 func add[F Float](sum []float64, x []F) {
 	sum = sum[:len(x)]
-	j := 0
+	j := addSIMD(sum, x)
 	for ; j+4 <= len(x); j += 4 {
 		s, a := sum[j:j+4:j+4], x[j:j+4:j+4]
 		s[0] += float64(a[0])

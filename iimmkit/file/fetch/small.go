@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -27,7 +28,11 @@ func Read(ctx context.Context, address, accept string, limit int64) (*Document, 
 // Read is the package's Read with c's patience and headers.
 func (c *Client) Read(ctx context.Context, address, accept string, limit int64) (*Document, error) {
 	var doc *Document
-	err := c.ask(ctx, http.MethodGet, address, accept, func(resp *http.Response) error {
+	header := http.Header{}
+	if accept != "" {
+		header.Set("Accept", accept)
+	}
+	err := c.ask(ctx, http.MethodGet, address, header, func(resp *http.Response) error {
 		if resp.StatusCode != http.StatusOK {
 			return statusError(resp)
 		}
@@ -48,7 +53,9 @@ func (c *Client) Read(ctx context.Context, address, accept string, limit int64) 
 // followed; one to another host is not, its headers are the answer.
 func (c *Client) Head(ctx context.Context, address string) (http.Header, error) {
 	var header http.Header
-	err := c.ask(ctx, http.MethodHead, address, "", func(resp *http.Response) error {
+	// The length is wanted of the file, not of a compressed copy.
+	asked := http.Header{"Accept-Encoding": {"identity"}}
+	err := c.ask(ctx, http.MethodHead, address, asked, func(resp *http.Response) error {
 		if resp.StatusCode != http.StatusOK && resp.StatusCode/100 != 3 {
 			return statusError(resp)
 		}
@@ -59,13 +66,13 @@ func (c *Client) Head(ctx context.Context, address string) (http.Header, error) 
 }
 
 // ask sends a request until an answer is taken or waiting does not help.
-func (c *Client) ask(ctx context.Context, method, address, accept string, take func(*http.Response) error) error {
+func (c *Client) ask(ctx context.Context, method, address string, header http.Header, take func(*http.Response) error) error {
 	u, err := check(address)
 	if err != nil {
 		return err
 	}
 	for failures := 1; ; failures++ {
-		after, err := c.askOnce(ctx, method, u, accept, take)
+		after, err := c.askOnce(ctx, method, u, header, take)
 		if err == nil {
 			return nil
 		}
@@ -89,20 +96,14 @@ func (c *Client) ask(ctx context.Context, method, address, accept string, take f
 	}
 }
 
-func (c *Client) askOnce(ctx context.Context, method string, u *url.URL, accept string, take func(*http.Response) error) (time.Duration, error) {
+func (c *Client) askOnce(ctx context.Context, method string, u *url.URL, header http.Header, take func(*http.Response) error) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Stall)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
 		return 0, permanent{err}
 	}
-	if accept != "" {
-		req.Header.Set("Accept", accept)
-	}
-	if method == http.MethodHead {
-		// The length is wanted of the file, not of a compressed copy.
-		req.Header.Set("Accept-Encoding", "identity")
-	}
+	maps.Copy(req.Header, header)
 	resp, err := c.do(req, method != http.MethodHead)
 	if err != nil {
 		return 0, err

@@ -2,6 +2,7 @@ package tensorfile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -57,62 +58,81 @@ type entry struct {
 // used in errors. Like the reference implementation it accepts a file only
 // when the tensors fill the data exactly, without overlap and without gap.
 func ParseSafetensors(b []byte, name string) (*Safetensors, error) {
-	fail := func(format string, args ...any) (*Safetensors, error) {
-		return nil, fmt.Errorf("%s: not a safetensors file: %w", name, fmt.Errorf(format, args...))
-	}
-	if len(b) < 8 {
-		return fail("%d bytes, shorter than the length of the header", len(b))
-	}
-	n := binary.LittleEndian.Uint64(b)
-	if n > maxHeader || n > uint64(len(b)-8) {
-		if err := gitLFS(b); err != nil {
-			return fail("%w", err)
-		}
-		return fail("its header claims %d bytes, the file has %d (damaged, cut off or another format)", n, len(b))
+	n, err := headerLength(b, uint64(len(b)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: not a safetensors file: %w", name, err)
 	}
 	header, data := b[8:8+n], b[8+n:]
+	locations, meta, err := locate(header, uint64(len(data)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: not a safetensors file: %w", name, err)
+	}
+	s := &Safetensors{file: name, tensors: make(map[string]Tensor, len(locations)), meta: meta}
+	for _, l := range locations {
+		end := l.Start + int64(l.size())
+		s.tensors[l.Name] = Tensor{l.Name, l.DType, l.Shape, data[l.Start:end:end]}
+		s.names = append(s.names, l.Name)
+	}
+	slices.Sort(s.names)
+	return s, nil
+}
+
+// headerLength reads how long the header of a file of size bytes is, which
+// begins with b.
+func headerLength(b []byte, size uint64) (uint64, error) {
+	if size < 8 {
+		return 0, fmt.Errorf("%d bytes, shorter than the length of the header", size)
+	}
+	n := binary.LittleEndian.Uint64(b)
+	if n > maxHeader || n > size-8 {
+		if err := gitLFS(b); err != nil {
+			return 0, err
+		}
+		return 0, fmt.Errorf("its header claims %d bytes, the file has %d (damaged, cut off or another format)", n, size)
+	}
+	return n, nil
+}
+
+// locate reads a header: where in the size bytes of data the tensors are, by
+// their order there.
+func locate(header []byte, size uint64) ([]Location, map[string]string, error) {
 	entries, meta, err := parseHeader(header)
 	if err != nil {
-		return fail("header: %w", err)
+		return nil, nil, fmt.Errorf("header: %w", err)
 	}
-	s := &Safetensors{file: name, tensors: make(map[string]Tensor, len(entries)), meta: meta}
+	locations := make([]Location, 0, len(entries))
 	for key, e := range entries {
-		size := e.DType.Size()
+		width := e.DType.Size()
 		count, ok := elements(e.Shape)
 		switch {
-		case size == 0:
-			return fail("tensor %q: element type %q is not supported", key, e.DType)
-		case !ok || count > math.MaxInt/size:
-			return fail("tensor %q: shape %v is negative or too large", key, e.Shape)
-		case len(e.Offsets) != 2 || e.Offsets[0] > e.Offsets[1] || e.Offsets[1] > uint64(len(data)):
-			return fail("tensor %q: data_offsets %v are not inside the %d bytes of data", key, e.Offsets, len(data))
-		case e.Offsets[1]-e.Offsets[0] != uint64(count*size):
-			return fail("tensor %q: %d bytes, but shape %v of %s needs %d", key, e.Offsets[1]-e.Offsets[0], e.Shape, e.DType, count*size)
+		case width == 0:
+			return nil, nil, fmt.Errorf("tensor %q: element type %q is not supported", key, e.DType)
+		case !ok || count > math.MaxInt/width:
+			return nil, nil, fmt.Errorf("tensor %q: shape %v is negative or too large", key, e.Shape)
+		case len(e.Offsets) != 2 || e.Offsets[0] > e.Offsets[1] || e.Offsets[1] > size:
+			return nil, nil, fmt.Errorf("tensor %q: data_offsets %v are not inside the %d bytes of data", key, e.Offsets, size)
+		case e.Offsets[1]-e.Offsets[0] != uint64(count*width):
+			return nil, nil, fmt.Errorf("tensor %q: %d bytes, but shape %v of %s needs %d", key, e.Offsets[1]-e.Offsets[0], e.Shape, e.DType, count*width)
 		}
 		if e.Shape == nil {
 			e.Shape = []int{}
 		}
-		s.tensors[key] = Tensor{key, e.DType, e.Shape, data[e.Offsets[0]:e.Offsets[1]:e.Offsets[1]]}
-		s.names = append(s.names, key)
+		locations = append(locations, Location{key, e.DType, e.Shape, int64(e.Offsets[0])})
 	}
-	slices.Sort(s.names)
-
-	byOffset := slices.Clone(s.names)
-	sort.SliceStable(byOffset, func(i, j int) bool {
-		a, b := entries[byOffset[i]].Offsets, entries[byOffset[j]].Offsets
-		return a[0] < b[0] || a[0] == b[0] && a[1] < b[1]
+	slices.SortFunc(locations, func(a, b Location) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.size(), b.size()), cmp.Compare(a.Name, b.Name))
 	})
-	var end uint64
-	for _, key := range byOffset {
-		if at := entries[key].Offsets[0]; at != end {
-			return fail("tensor %q starts at byte %d of the data, the one before it ends at %d", key, at, end)
+	end := int64(0)
+	for _, l := range locations {
+		if l.Start != end {
+			return nil, nil, fmt.Errorf("tensor %q starts at byte %d of the data, the one before it ends at %d", l.Name, l.Start, end)
 		}
-		end = entries[key].Offsets[1]
+		end += int64(l.size())
 	}
-	if end != uint64(len(data)) {
-		return fail("%d bytes of data, the tensors hold %d", len(data), end)
+	if uint64(end) != size {
+		return nil, nil, fmt.Errorf("%d bytes of data, the tensors hold %d", size, end)
 	}
-	return s, nil
+	return locations, meta, nil
 }
 
 // parseHeader decodes the JSON object, refusing a key that comes twice, which

@@ -29,7 +29,7 @@ import (
 )
 
 func init() {
-	embedding.Register(".parquet", embedding.Format{Images: readImages, Captions: readCaptions})
+	embedding.Register(".parquet", embedding.Format{Images: readImages, Captions: readCaptions, Stream: stream})
 }
 
 // Names of columns, the likeliest first. Where a file has one column of vectors,
@@ -138,7 +138,8 @@ func inTable(r parquet.ReaderAtSeeker, size int64, read func(*table) error) (err
 		}
 	}()
 	properties := parquet.NewReaderProperties(nil)
-	properties.BufferedStreamEnabled = true // else a whole column of a row group comes into memory
+	properties.BufferedStreamEnabled = true  // else a whole column of a row group comes into memory
+	properties.BufferSize = min(size, 4<<20) // a request each, where the file is on a server
 	p, err := file.NewParquetReader(r, file.WithReadProps(properties))
 	if err != nil {
 		return fmt.Errorf("not a parquet file, or cut off: %w", err)

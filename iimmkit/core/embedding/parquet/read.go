@@ -71,7 +71,7 @@ type vectorReader struct {
 	definition, repetition []int16
 }
 
-func readVectors[V, F any](v *vectorReader, r chunk[V], more file.ColumnChunkReader, out []F, likely int, add func([]F, []V) []F) ([]F, error) {
+func readVectors[V, F any](v *vectorReader, r chunk[V], more file.ColumnChunkReader, out []F, likely int, add func([]F, []V) ([]F, error)) ([]F, error) {
 	if v.definition == nil {
 		v.definition, v.repetition = make([]int16, batch), make([]int16, batch)
 		out = make([]F, 0, likely)
@@ -100,18 +100,20 @@ func readVectors[V, F any](v *vectorReader, r chunk[V], more file.ColumnChunkRea
 		if int64(read) != levels || v.rows == 0 {
 			return out, errors.New("values and levels do not go together: a damaged file")
 		}
-		out = add(out, values[:read])
+		if out, err = add(out, values[:read]); err != nil {
+			return out, err
+		}
 	}
 	return out, nil
 }
 
-func appendAll[F any](out, values []F) []F { return append(out, values...) }
+func appendAll[F any](out, values []F) ([]F, error) { return append(out, values...), nil }
 
-func appendHalves(out []float32, values []parquet.FixedLenByteArray) []float32 {
+func appendHalves(out []float32, values []parquet.FixedLenByteArray) ([]float32, error) {
 	for _, x := range values {
 		out = append(out, float16.FromLEBytes(x).Float32())
 	}
-	return out
+	return out, nil
 }
 
 // end ends a list, the length of which must be that of the first.
@@ -130,16 +132,20 @@ func (v *vectorReader) end() error {
 func (t *table) integers(column int) ([]int, error) {
 	var out []int
 	return out, t.each(column, func(reader file.ColumnChunkReader) (err error) {
-		switch r := reader.(type) {
-		case *file.Int64ColumnChunkReader:
-			out, err = readValues(r, reader, out, func(v int64) int { return int(v) })
-		case *file.Int32ColumnChunkReader:
-			out, err = readValues(r, reader, out, func(v int32) int { return int(v) })
-		default:
-			err = errors.New("labels are whole numbers, one for each class from 0")
-		}
+		out, err = readIntegers(reader, out)
 		return err
 	}, func() int { return len(out) })
+}
+
+// readIntegers adds the whole numbers of a column of one row group to out.
+func readIntegers(reader file.ColumnChunkReader, out []int) ([]int, error) {
+	switch r := reader.(type) {
+	case *file.Int64ColumnChunkReader:
+		return readValues(r, reader, out, func(v int64) int { return int(v) })
+	case *file.Int32ColumnChunkReader:
+		return readValues(r, reader, out, func(v int32) int { return int(v) })
+	}
+	return out, errors.New("labels are whole numbers, one for each class from 0")
 }
 
 // texts reads a column of strings, nothing for column -1 or one of other values.

@@ -50,6 +50,10 @@ write("single.texts", {"x": list(texts.astype(np.float32))}, compression="none")
 # Half precision, many small pages.
 write("half", {"x": fixed(images.astype(np.float16)), "target": y.astype(np.uint8)}, data_page_size=999, compression="gzip")
 write("half.texts", {"x": fixed(texts.astype(np.float16))})
+# More rows than are read at once, in row groups, and vectors that end within neither.
+many = np.arange(400_000)
+write("many", {"x": fixed(np.array([0.6, 0.8, 0], np.float32)[(many[:, None] + np.arange(3)) % 3]), "label": (many % 5).astype(np.int32)},
+      row_group_size=70_001, compression="zstd", compression_level=19)
 
 two, labels = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], [0, 1, 1]
 write("gap", {"x": [two[0], [None, 1.0], two[2]], "label": labels})
