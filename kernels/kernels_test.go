@@ -224,7 +224,8 @@ func TestStartScript(t *testing.T) {
 	if err := os.Mkdir(inside, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	outside := t.TempDir()
+	outside, gopls := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(gopls, "gopls"), "#!/bin/sh\n")
 	for _, c := range []struct {
 		name, dir string
 		env, want []string
@@ -238,6 +239,7 @@ func TestStartScript(t *testing.T) {
 		{"outside, module gone", outside, []string{"IIMM_INSTALLED_MODULE=/nowhere"}, []string{"/nowhere holds no module"}, true},
 		{"unknown version", outside, []string{"IIMM_MODULE=v99.0.0"}, []string{"is not in the module cache"}, true},
 		{"tools gone", inside, []string{"IIMM_TOOLS=/nowhere"}, []string{"iimm kernel install"}, true},
+		{"completion", inside, []string{"IIMM_GOPLS=" + gopls}, []string{"\nPATH=" + gopls + ":"}, false},
 		{"settings", inside, []string{"GOFLAGS=-p=2", "CGO_ENABLED=1", "IIMM_RAW_ERROR=true", "IIMM_GOPROXY=https://proxy.golang.org"},
 			[]string{"GOFLAGS=-p=2 -ldflags=-s\n", "CGO_ENABLED=1\n", "-raw_error=true", "GOPROXY=https://proxy.golang.org\n"}, false},
 	} {

@@ -144,30 +144,35 @@ func fake(t *testing.T) (clone string, did func() string) {
 			t.Fatal(err)
 		}
 	}
-	write(t, filepath.Join(bin, "gopls"), "#!/bin/sh\n")
 	log := filepath.Join(t.TempDir(), "log")
 	t.Setenv("IIMM_TEST_STAND_IN", log)
 	t.Setenv("IIMM_TEST_PYTHON", "3 11 able")
 	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
 
 	// Tools and build cache are as after an installation.
+	for _, set := range []toolset{kernelTools, completionTools} {
+		dir, err := set.dir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := manifest{Schema: 1, SHA256: map[string]string{}}
+		for _, tool := range set.tools {
+			path := filepath.Join(dir, tool.name)
+			write(t, path, "#!/bin/sh\n")
+			if m.SHA256[tool.name], err = fileSum(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		data, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "manifest.json"), string(data))
+	}
 	tools, err := kernelTools.dir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := manifest{Schema: 1, SHA256: map[string]string{}}
-	for _, tool := range kernelTools.tools {
-		path := filepath.Join(tools, tool.name)
-		write(t, path, "#!/bin/sh\n")
-		if m.SHA256[tool.name], err = fileSum(path); err != nil {
-			t.Fatal(err)
-		}
-	}
-	data, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(tools, "manifest.json"), string(data))
 	goHere, err := findGo(t.Context(), clone)
 	if err != nil {
 		t.Fatal(err)
@@ -211,6 +216,17 @@ func TestLabIsMadeOnceFoundAgainAndStopped(t *testing.T) {
 	cache := os.Getenv("IIMM_CACHE")
 	if spec, err := Read(filepath.Join(cache, "lab", "share", "jupyter", "kernels", "iimm-go")); err != nil || len(lab.Kernels) != 1 || spec.Env["IIMM_INSTALLED_MODULE"] != clone {
 		t.Errorf("%+v, %v", spec, err)
+	}
+	// A gopls of the user's is left to do its work.
+	completion, err := completionTools.dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("gopls"); err == nil {
+		completion = ""
+	}
+	if got := lab.Kernels[0].Env["IIMM_GOPLS"]; got != completion {
+		t.Errorf("IIMM_GOPLS=%q, want %q", got, completion)
 	}
 	before := did()
 	again, err := OpenLab(t.Context(), LabOptions{Path: clone})

@@ -49,6 +49,8 @@ is taken. Ctrl-C stops JupyterLab and its kernels.`,
 			switch {
 			case o.port < 0 || o.port > 65535:
 				return usagef("--port %d is not a port", o.port)
+			case o.stop && o.remove:
+				return usagef("--remove stops every Lab too: leave out --stop")
 			case (o.stop || o.remove) && o.path != "":
 				return usagef("--stop and --remove concern every Lab: name no notebook")
 			case o.remove:
@@ -67,7 +69,6 @@ is taken. Ctrl-C stops JupyterLab and its kernels.`,
 	f.BoolVar(&o.stop, "stop", false, "stop every running Lab, and do nothing else")
 	f.BoolVar(&o.remove, "remove", false, "stop every running Lab and remove the environment, kernelspecs and settings made for it")
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	c.MarkFlagsMutuallyExclusive("stop", "remove")
 	return c
 }
 
