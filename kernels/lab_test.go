@@ -516,7 +516,7 @@ func TestRealLab(t *testing.T) {
 	if code, page := get("GET", "lab/tree/notebooks/01-embedding-space.ipynb", token, ""); code != 200 || !strings.Contains(page, `"appVersion": "`+LabVersion()+`"`) {
 		t.Errorf("the page: %d %.300s", code, page)
 	}
-	if code, text := get("GET", "api/contents/notebooks/01-embedding-space.ipynb?content=0", token, ""); code != 200 {
+	if code, text := get("GET", "api/contents/notebooks/01-embedding-space.ipynb", token, ""); code != 200 {
 		t.Errorf("the notebook: %d %s", code, text)
 	}
 	if code, specs := get("GET", "api/kernelspecs", token, ""); code != 200 || !strings.Contains(specs, `"Go (iimm)"`) {

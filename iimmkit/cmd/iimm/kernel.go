@@ -185,7 +185,8 @@ func xlaFindings() []kernels.Finding {
 		case b.Usable:
 			found = append(found, kernels.Finding{Name: b.Name, Level: kernels.OK, Detail: b.Description})
 		default:
-			found = append(found, kernels.Finding{Name: b.Name, Level: kernels.Note, Detail: "not usable: " + b.Why, Fix: "iimm backends install " + b.Name})
+			fix := "iimm backends install " + b.Name
+			found = append(found, kernels.Finding{Name: b.Name, Level: kernels.Note, Detail: "not usable: " + strings.TrimSuffix(b.Why, " ("+fix+")"), Fix: fix})
 		}
 	}
 	return found

@@ -105,7 +105,11 @@ func (o *labOptions) run(ctx context.Context, s *streams) error {
 	if !lab.Started {
 		return nil
 	}
-	return lab.Wait(ctx)
+	if err := lab.Wait(ctx); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.err, "JupyterLab and its kernels have stopped")
+	return err
 }
 
 // usableBackends are those whose kernels would compute here.
