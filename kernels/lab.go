@@ -34,6 +34,9 @@ type LabOptions struct {
 	// Kernels says which kernels to install for the Lab. Prefix, Dir and
 	// Completion are set by OpenLab.
 	Kernels Options
+	// Optional are backends to have a kernel for too, unless one cannot be built
+	// here, of which Kernels.Warn is told.
+	Optional []string
 }
 
 // Lab is a JupyterLab that runs.
@@ -88,9 +91,15 @@ func OpenLab(ctx context.Context, opt LabOptions) (*Lab, error) {
 		if err := env.make(ctx, opt.Kernels.Progress); err != nil {
 			return nil, err
 		}
+		if len(readServers(ctx, runtimeDir(lab, false))) == 0 {
+			env.replaceOthers()
+		}
 		jupyter = []string{env.python(), "-m", "jupyterlab"}
 	}
 	opt.Kernels.Prefix, opt.Kernels.Dir, opt.Kernels.Completion = lab, root, true
+	if opt.Kernels.Backends, err = opt.backends(ctx, root); err != nil {
+		return nil, err
+	}
 	specs, err := Install(ctx, opt.Kernels)
 	if err != nil {
 		return nil, err
@@ -108,6 +117,40 @@ func OpenLab(ctx context.Context, opt LabOptions) (*Lab, error) {
 		return nil, err
 	}
 	return found.at(found.server, filepath.Join(root, file)), nil
+}
+
+// backends are those to install kernels for.
+func (opt LabOptions) backends(ctx context.Context, root string) ([]string, error) {
+	chosen := slices.Clone(opt.Kernels.Backends)
+	if len(chosen) == 0 {
+		chosen = []string{Go}
+	}
+	if len(opt.Optional) == 0 {
+		return chosen, nil
+	}
+	t, err := findGo(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range opt.Optional {
+		v, err := byBackend(name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(chosen, name) {
+			continue
+		}
+		if v.cgo {
+			if _, err := t.compiler(); err != nil {
+				if opt.Kernels.Warn != nil {
+					opt.Kernels.Warn("no kernel " + v.name + ": " + err.Error())
+				}
+				continue
+			}
+		}
+		chosen = append(chosen, name)
+	}
+	return chosen, nil
 }
 
 // at completes a Lab by its server and the file or folder that it opens.

@@ -196,6 +196,8 @@ func fake(t *testing.T) (clone string, did func() string) {
 func TestLabIsMadeOnceFoundAgainAndStopped(t *testing.T) {
 	clone, did := fake(t)
 	t.Setenv("PYTHONPATH", "/elsewhere")
+	old := filepath.Join(os.Getenv("IIMM_CACHE"), "lab", "python-000000000000")
+	write(t, filepath.Join(old, "complete"), "JupyterLab 3\n")
 	ctx, stop := context.WithCancel(t.Context())
 	notebook := filepath.Join(clone, "notebooks", "a b.ipynb")
 	lab, err := OpenLab(ctx, LabOptions{Path: notebook})
@@ -227,6 +229,9 @@ func TestLabIsMadeOnceFoundAgainAndStopped(t *testing.T) {
 	}
 	if got := lab.Kernels[0].Env["IIMM_GOPLS"]; got != completion {
 		t.Errorf("IIMM_GOPLS=%q, want %q", got, completion)
+	}
+	if _, err := os.Stat(old); !os.IsNotExist(err) {
+		t.Errorf("the environment of another version is left: %v", err)
 	}
 	before := did()
 	again, err := OpenLab(t.Context(), LabOptions{Path: clone})
@@ -292,6 +297,24 @@ func TestExistingJupyterIsUsedAsItIs(t *testing.T) {
 	}
 	if n, err := StopLabs(t.Context()); n != 2 || err != nil {
 		t.Errorf("%d stopped, %v", n, err)
+	}
+}
+
+func TestKernelThatCannotBeBuiltIsLeftOutAndSaid(t *testing.T) {
+	clone, _ := fake(t)
+	t.Setenv("CC", "/no/such/compiler")
+	var said []string
+	opt := LabOptions{Path: clone, Optional: []string{Go, XLACPU}, Kernels: Options{Warn: func(text string) { said = append(said, text) }}}
+	lab, err := OpenLab(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(lab.Kernels) != 1 || len(said) != 1 || !strings.Contains(said[0], "iimm-go-xla-cpu") || !strings.Contains(said[0], "C compiler") {
+		t.Errorf("%v, said %q", lab.Kernels, said)
+	}
+	opt.Kernels.Backends = []string{XLACPU}
+	if _, err := OpenLab(t.Context(), opt); err == nil || !strings.Contains(err.Error(), "C compiler") {
+		t.Errorf("asked for: %v", err)
 	}
 }
 

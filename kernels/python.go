@@ -133,6 +133,16 @@ func (e environment) make(ctx context.Context, report progress.Reporter) error {
 	return store.WriteFile(e.complete(), []byte("JupyterLab "+LabVersion()+"\n"))
 }
 
+// replaceOthers removes the environments of other versions.
+func (e environment) replaceOthers() {
+	others, _ := filepath.Glob(filepath.Join(filepath.Dir(e.dir), "python-*"))
+	for _, dir := range others {
+		if dir != e.dir {
+			os.RemoveAll(dir) // what remains takes room, no more, and is tried again
+		}
+	}
+}
+
 // settings keeps JupyterLab from asking for, and fetching, news of the network.
 func (e environment) settings() error {
 	dir := filepath.Join(e.dir, "share", "jupyter", "lab", "settings")

@@ -81,11 +81,12 @@ func (o *labOptions) run(ctx context.Context, s *streams) error {
 			return usageError{err}
 		}
 	}
+	var optional []string
 	if o.backends == nil {
-		o.backends = usableBackends()
+		optional = usableBackends()
 	}
 	lab, err := kernels.OpenLab(ctx, kernels.LabOptions{
-		Path: o.path, Existing: o.existing, Port: o.port,
+		Path: o.path, Existing: o.existing, Port: o.port, Optional: optional,
 		Kernels: kernels.Options{
 			Backends: o.backends, Version: buildVersion().Version, Progress: s.progress(),
 			Warn: func(text string) { s.warnf("%s", text) },
