@@ -33,7 +33,8 @@ const (
 const installCommand = "iimm kernel install"
 
 // Doctor looks at all that a notebook in a folder needs: platform, Go, bash, cache,
-// tools, module, installed kernelspecs and Jupyter. It changes nothing.
+// C compiler, tools, module, installed kernelspecs, the build cache of their cells,
+// the Lab and Jupyter. It changes nothing.
 func Doctor(ctx context.Context, dir, version string) []Finding {
 	var found []Finding
 	add := func(name, level, detail, fix string) {
@@ -69,48 +70,111 @@ func Doctor(ctx context.Context, dir, version string) []Finding {
 	} else {
 		add("go", OK, fmt.Sprintf("%s in %s", t.Version, t.Root), "")
 	}
-	found = append(found, toolsFinding())
-	found = append(found, specFindings(t)...)
-	if path, err := exec.LookPath("jupyter"); err != nil {
-		add("jupyter", Note, "not on the PATH; iimm notebook run works without it", "pip install jupyterlab")
-	} else {
-		add("jupyter", OK, path, "")
+	if t.Root != "" {
+		if path, err := t.compiler(); err != nil {
+			add("cgo", Note, err.Error(), "install gcc or clang to use XLA in cells; the Go backend needs none")
+		} else {
+			add("cgo", OK, path, "")
+		}
 	}
-	return found
+	found = append(found, toolsFinding(), completionFinding())
+	found = append(found, specFindings(t, module)...)
+	return append(found, labFinding(ctx), jupyterFinding())
+}
+
+func completionFinding() Finding {
+	if path, err := exec.LookPath("gopls"); err == nil {
+		return Finding{"gopls", OK, path, ""}
+	}
+	dir, err := completionTools.dir()
+	if err == nil {
+		err = completionTools.check(dir)
+	}
+	if err != nil {
+		return Finding{"gopls", Note, "cells work, but Tab completes no names: " + strings.TrimSuffix(err.Error(), ": run "+installCommand), installCommand + " --completion"}
+	}
+	return Finding{"gopls", OK, fmt.Sprintf("%s in %s", completionTools, dir), ""}
+}
+
+func labFinding(ctx context.Context) Finding {
+	lab, err := labDir()
+	if err != nil {
+		return Finding{"lab", Error, err.Error(), "set IIMM_CACHE to a writable folder"}
+	}
+	env := labEnvironment(lab)
+	err = env.check(ctx)
+	if err == nil {
+		return Finding{"lab", OK, "JupyterLab " + LabVersion() + " in " + env.dir, ""}
+	}
+	if !errors.Is(err, errNoEnvironment) {
+		return Finding{"lab", Note, env.dir + ": " + err.Error(), "iimm lab makes it again"}
+	}
+	if python, err := findPython(ctx); err != nil {
+		return Finding{"lab", Note, "iimm lab cannot make its environment: " + err.Error(), "install Python 3.10 or later with venv"}
+	} else {
+		return Finding{"lab", Note, "its environment is not made yet; " + python + " will do for it", "iimm lab"}
+	}
+}
+
+func jupyterFinding() Finding {
+	path, err := exec.LookPath("jupyter")
+	if err != nil {
+		return Finding{"jupyter", OK, "none on the PATH, and none needed: iimm lab brings its own", ""}
+	}
+	return Finding{"jupyter", OK, path, ""}
 }
 
 func toolsFinding() Finding {
-	dir, err := toolsDir()
+	dir, err := kernelTools.dir()
 	if err == nil {
-		err = checkTools(dir)
+		err = kernelTools.check(dir)
 	}
 	if err != nil {
 		return Finding{"tools", Error, err.Error(), installCommand}
 	}
-	v := ToolVersions()
-	return Finding{"tools", OK, fmt.Sprintf("gonb %s, goimports %s in %s", v["gonb"], v["goimports"], dir), ""}
+	return Finding{"tools", OK, fmt.Sprintf("%s in %s", kernelTools, dir), ""}
 }
 
-// specFindings looks at each of our kernelspecs that Jupyter would find. The
-// one for Go should be there; the others are a choice.
-func specFindings(t toolchain) []Finding {
+// specFindings looks at each of our kernelspecs that Jupyter would find, and at
+// those of the Lab. The one for Go should be there; the others are a choice.
+func specFindings(t toolchain, module string) []Finding {
 	var found []Finding
+	lab, _ := labDir()
 	for _, v := range variants {
 		spec, err := Find(v.name)
-		if err != nil {
-			if v.backend == Go {
-				found = append(found, Finding{v.name, Note, "not installed for Jupyter; iimm notebook run works without it", installCommand})
-			}
-			continue
+		installed := err == nil
+		if installed {
+			found = append(found, v.finding(spec, t, module, installCommand+" --backend "+v.backend)...)
 		}
-		fix := installCommand + " --backend " + v.backend
-		if err := spec.check(v, t); err != nil {
-			found = append(found, Finding{v.name, Error, spec.Dir + ": " + err.Error(), fix})
-		} else {
-			found = append(found, Finding{v.name, OK, spec.Dir, ""})
+		spec, err = Read(filepath.Join(lab, "share", "jupyter", "kernels", v.name))
+		inLab := err == nil
+		if inLab {
+			found = append(found, v.finding(spec, t, module, "iimm lab")...)
+		}
+		if !installed && !inLab && v.backend == Go {
+			found = append(found, Finding{v.name, Note, "not installed for Jupyter; iimm notebook run works without it", installCommand})
 		}
 	}
 	return found
+}
+
+// finding looks at one kernelspec and at the build cache of its cells.
+func (v variant) finding(spec Spec, t toolchain, module, fix string) []Finding {
+	if err := spec.check(v, t); err != nil {
+		return []Finding{{v.name, Error, spec.Dir + ": " + err.Error(), fix}}
+	}
+	found := []Finding{{v.name, OK, spec.Dir, ""}}
+	if module == "" {
+		return found
+	}
+	mark, err := warmMark(spec, t, module)
+	if err == nil {
+		_, err = os.Stat(mark)
+	}
+	if err != nil {
+		return append(found, Finding{"build cache", Note, "the library is not compiled with the flags of " + v.name + "'s cells: the first cell will take longer", fix})
+	}
+	return append(found, Finding{"build cache", OK, v.name + ": " + strings.Join(cellEnv(spec), " "), ""})
 }
 
 // check says why an installed kernelspec would not start, or would start
@@ -126,14 +190,14 @@ func (s Spec) check(v variant, t toolchain) error {
 	if startHash(script) != startHash(startScript) {
 		return errors.New("its start script is of another version")
 	}
-	dir, err := toolsDir()
+	dir, err := kernelTools.dir()
 	if err != nil {
 		return err
 	}
 	if s.Env["IIMM_TOOLS"] != dir {
 		return fmt.Errorf("its tools are in %s, this version's are in %s", s.Env["IIMM_TOOLS"], dir)
 	}
-	if err := checkTools(dir); err != nil {
+	if err := kernelTools.check(dir); err != nil {
 		return err
 	}
 	if root := s.Env["IIMM_INSTALLED_MODULE"]; !isModule(root) {
@@ -141,6 +205,12 @@ func (s Spec) check(v variant, t toolchain) error {
 	}
 	if !strings.Contains(s.Env["GOEXPERIMENT"], "simd") {
 		return errors.New("GOEXPERIMENT=simd is not set: cells would compute 30 times slower")
+	}
+	want := v.spec("", t, "", "").Env
+	for _, name := range []string{"IIMM_BACKEND", "CGO_ENABLED", "GODEBUG"} {
+		if s.Env[name] != want[name] {
+			return fmt.Errorf("it sets %s=%s, not %s", name, s.Env[name], want[name])
+		}
 	}
 	if v.cgo {
 		if _, err := t.compiler(); err != nil {

@@ -38,6 +38,8 @@ func findGo(ctx context.Context, dir string) (toolchain, error) {
 	if err != nil {
 		return toolchain{}, fmt.Errorf("go env: %w", err)
 	}
+	// "go1.26.8 X:simd" where the user has set an experiment: cells have their own.
+	t.Version, _, _ = strings.Cut(t.Version, " ")
 	return t, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +29,9 @@ type Options struct {
 	// Dir is the folder from which the module is looked for; empty means the
 	// working directory.
 	Dir string
+	// Completion lets cells complete names and show documentation: gopls is built
+	// when there is none on the PATH.
+	Completion bool
 	// Version is that of the running binary, used outside a clone: v1.2.3.
 	Version string
 	// Progress may be nil.
@@ -111,9 +115,22 @@ func prepare(ctx context.Context, opt Options, root string) ([]Spec, error) {
 	if err != nil {
 		return nil, err
 	}
+	var gopls string
+	if _, err := exec.LookPath("gopls"); err != nil && opt.Completion {
+		if gopls, err = completionTools.ready(ctx, opt.Progress); err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			opt.Warn("no completion of names in cells: " + err.Error())
+			gopls = ""
+		}
+	}
 	var specs []Spec
 	for _, v := range chosen {
 		spec := v.spec(filepath.Join(root, v.name), t, dir, module)
+		if gopls != "" {
+			spec.Env["IIMM_GOPLS"] = gopls
+		}
 		if err := warm(ctx, spec, t, module, opt); err != nil {
 			return nil, err
 		}

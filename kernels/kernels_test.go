@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -223,7 +224,8 @@ func TestStartScript(t *testing.T) {
 	if err := os.Mkdir(inside, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	outside := t.TempDir()
+	outside, gopls := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(gopls, "gopls"), "#!/bin/sh\n")
 	for _, c := range []struct {
 		name, dir string
 		env, want []string
@@ -237,6 +239,7 @@ func TestStartScript(t *testing.T) {
 		{"outside, module gone", outside, []string{"IIMM_INSTALLED_MODULE=/nowhere"}, []string{"/nowhere holds no module"}, true},
 		{"unknown version", outside, []string{"IIMM_MODULE=v99.0.0"}, []string{"is not in the module cache"}, true},
 		{"tools gone", inside, []string{"IIMM_TOOLS=/nowhere"}, []string{"iimm kernel install"}, true},
+		{"completion", inside, []string{"IIMM_GOPLS=" + gopls}, []string{"\nPATH=" + gopls + ":"}, false},
 		{"settings", inside, []string{"GOFLAGS=-p=2", "CGO_ENABLED=1", "IIMM_RAW_ERROR=true", "IIMM_GOPROXY=https://proxy.golang.org"},
 			[]string{"GOFLAGS=-p=2 -ldflags=-s\n", "CGO_ENABLED=1\n", "-raw_error=true", "GOPROXY=https://proxy.golang.org\n"}, false},
 	} {
@@ -278,11 +281,11 @@ func TestWarmingUsesTheFlagsOfCells(t *testing.T) {
 
 func TestDamagedToolsAreNoticed(t *testing.T) {
 	dir := t.TempDir()
-	if err := checkTools(dir); err != errNoTools {
+	if err := kernelTools.check(dir); !errors.Is(err, errNoTools) {
 		t.Errorf("empty folder: %v", err)
 	}
 	m := manifest{Schema: 1, SHA256: map[string]string{}}
-	for _, tool := range tools {
+	for _, tool := range kernelTools.tools {
 		write(t, filepath.Join(dir, tool.name), "program "+tool.name)
 		sum, err := fileSum(filepath.Join(dir, tool.name))
 		if err != nil {
@@ -295,17 +298,17 @@ func TestDamagedToolsAreNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "manifest.json"), string(data))
-	if err := checkTools(dir); err != nil {
+	if err := kernelTools.check(dir); err != nil {
 		t.Errorf("whole: %v", err)
 	}
 	write(t, filepath.Join(dir, "gonb"), "program gon")
-	if err := checkTools(dir); err == nil || !strings.Contains(err.Error(), "checksum") {
+	if err := kernelTools.check(dir); err == nil || !strings.Contains(err.Error(), "checksum") {
 		t.Errorf("cut off: %v", err)
 	}
 	if err := os.Remove(filepath.Join(dir, "gonb")); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkTools(dir); err == nil || err == errNoTools {
+	if err := kernelTools.check(dir); err == nil || errors.Is(err, errNoTools) {
 		t.Errorf("program missing: %v", err)
 	}
 }
@@ -315,6 +318,7 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	t.Setenv("JUPYTER_PATH", "")
 	t.Setenv("JUPYTER_DATA_DIR", t.TempDir())
 	t.Setenv("IIMM_MODULE", "")
+	t.Setenv("IIMM_PYTHON", "/no/such/python") // looking for one takes long
 	dir := t.TempDir()
 	t.Chdir(dir)
 	level := func(name string) string {
@@ -355,7 +359,7 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 
 func TestOldStartScriptIsNoticed(t *testing.T) {
 	t.Setenv("IIMM_CACHE", t.TempDir())
-	tools, err := toolsDir()
+	tools, err := kernelTools.dir()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,7 +367,7 @@ func TestOldStartScriptIsNoticed(t *testing.T) {
 	if err := spec.write(); err != nil {
 		t.Fatal(err)
 	}
-	if err := spec.check(variants[0], toolchain{}); err != errNoTools {
+	if err := spec.check(variants[0], toolchain{}); !errors.Is(err, errNoTools) {
 		t.Errorf("before the tools are built: %v", err)
 	}
 	write(t, filepath.Join(spec.Dir, "start.sh"), "#!/bin/bash\n")

@@ -18,6 +18,7 @@ command -v go >/dev/null || die "go is not on the PATH; install Go and run: iimm
 [ -x "${IIMM_TOOLS:-}/gonb" ] && [ -x "${IIMM_TOOLS:-}/goimports" ] ||
 	die "gonb and goimports are not in '${IIMM_TOOLS:-}' any more; run: iimm kernel install"
 export PATH="$IIMM_TOOLS:$PATH"
+[ -x "${IIMM_GOPLS:-}/gopls" ] && PATH="$IIMM_GOPLS:$PATH"
 
 root=$PWD
 while ! is_module "$root" && [ "$root" != / ]; do root=$(dirname "$root"); done

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
+	"github.com/iimmkit/iimm/iimmkit/show/chart/png"
 	"github.com/iimmkit/iimm/iimmkit/show/notebook"
 	"github.com/iimmkit/iimm/kernels"
 )
@@ -30,10 +33,11 @@ func newKernel(s *streams) *cobra.Command {
 }
 
 type kernelInstallOptions struct {
-	backends  []string
-	prefix    string
-	sysPrefix bool
-	json      bool
+	backends   []string
+	prefix     string
+	sysPrefix  bool
+	completion bool
+	json       bool
 }
 
 func newKernelInstall(s *streams) *cobra.Command {
@@ -55,6 +59,7 @@ Run it in a clone of iimm: notebooks that lie outside of any clone will use it.`
 	f.StringSliceVar(&o.backends, "backend", []string{kernels.Go}, "backends to install a kernel for: go, xla:cpu, xla:cuda")
 	f.StringVar(&o.prefix, "prefix", "", "install into `DIR`/share/jupyter instead of for the user")
 	f.BoolVar(&o.sysPrefix, "sys-prefix", false, "install into the active Python environment")
+	f.BoolVar(&o.completion, "completion", false, "also build gopls, with which Tab completes names in cells")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	c.MarkFlagsMutuallyExclusive("prefix", "sys-prefix")
 	return c
@@ -74,7 +79,7 @@ func (o *kernelInstallOptions) run(ctx context.Context, s *streams) error {
 		}
 	}
 	specs, err := kernels.Install(ctx, kernels.Options{
-		Backends: o.backends, Prefix: prefix, Version: buildVersion().Version, Progress: s.progress(),
+		Backends: o.backends, Prefix: prefix, Completion: o.completion, Version: buildVersion().Version, Progress: s.progress(),
 		Warn: func(text string) { s.warnf("%s", text) },
 	})
 	if err != nil {
@@ -114,8 +119,9 @@ func newKernelDoctor(s *streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check all that a Go notebook needs here, and run a cell",
-		Long: `Looks at platform, Go, cache, tools, module, installed kernelspecs and Jupyter,
-then starts the kernel and runs one cell in it. Each line says ok, note or error,
+		Long: `Looks at platform, Go, C compiler, cache, tools, module, installed kernelspecs,
+the build cache of their cells, Jupyter, this machine's vector instructions, the
+XLA plugins and a font for Japanese, then starts the kernels and runs a cell in each. Each line says ok, note or error,
 and what to do. Exit code 1 when something is wrong.`,
 		Example: `  iimm kernel doctor
   iimm kernel doctor --quick --json`,
@@ -129,6 +135,9 @@ and what to do. Exit code 1 when something is wrong.`,
 
 func (o *kernelDoctorOptions) run(ctx context.Context, s *streams) error {
 	found := kernels.Doctor(ctx, ".", buildVersion().Version)
+	found = append(found, simdFinding())
+	found = append(found, xlaFindings()...)
+	found = append(found, fontFinding())
 	if !o.quick && kernels.Healthy(found) {
 		found = append(found, tryKernels(ctx)...)
 	}
@@ -150,6 +159,49 @@ func (o *kernelDoctorOptions) run(ctx context.Context, s *streams) error {
 		return errors.New("the kernel does not work here; what to do is said above")
 	}
 	return nil
+}
+
+// simdFinding tells how this binary computes; the cells' own setting is their
+// kernelspec's.
+func simdFinding() kernels.Finding {
+	f := kernels.Finding{Name: "simd", Level: kernels.OK, Detail: "this iimm and the cells compute with vector instructions"}
+	switch {
+	case runtime.GOARCH != "amd64":
+		f.Level, f.Detail = kernels.Note, "the Go backend has no vector instructions on "+runtime.GOARCH+", here and in cells"
+		f.Fix = "use the backend xla:cpu for long work"
+	case !builtWithSIMD:
+		f.Level, f.Detail = kernels.Note, "the cells compute with vector instructions, this iimm without, some 30 times slower"
+		f.Fix = "GOEXPERIMENT=simd go build ./iimmkit/cmd/iimm"
+	}
+	return f
+}
+
+// xlaFindings looks at the plugins of XLA, which are a choice.
+func xlaFindings() []kernels.Finding {
+	var found []kernels.Finding
+	for _, b := range backend.List() {
+		switch {
+		case b.Name == kernels.Go:
+		case b.Usable:
+			found = append(found, kernels.Finding{Name: b.Name, Level: kernels.OK, Detail: b.Description})
+		default:
+			fix := "iimm backends install " + b.Name
+			found = append(found, kernels.Finding{Name: b.Name, Level: kernels.Note, Detail: "not usable: " + strings.TrimSuffix(b.Why, " ("+fix+")"), Fix: fix})
+		}
+	}
+	return found
+}
+
+func fontFinding() kernels.Finding {
+	path, err := png.JapaneseFont()
+	switch {
+	case err != nil:
+		return kernels.Finding{Name: "fonts", Level: kernels.Error, Detail: err.Error(), Fix: "set " + png.FontVariable + " to a TTF, OTF or TTC file, or unset it"}
+	case path == "":
+		return kernels.Finding{Name: "fonts", Level: kernels.Note, Detail: "no font for Japanese: PNG pictures cannot write it",
+			Fix: "apt-get install fonts-ipafont-gothic, or set " + png.FontVariable + " to a font file"}
+	}
+	return kernels.Finding{Name: "fonts", Level: kernels.OK, Detail: "Japanese is written in " + path}
 }
 
 // tryKernels runs a cell in each of our kernels that Jupyter would start, or

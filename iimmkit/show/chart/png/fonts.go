@@ -41,6 +41,7 @@ var systemFonts = []string{
 type fontSet struct {
 	regular, bold *opentype.Font
 	fallback      *opentype.Font // may be nil
+	path          string         // of the fallback
 	err           error
 }
 
@@ -54,16 +55,25 @@ var loadFonts = sync.OnceValue(func() (set fontSet) {
 	if path := os.Getenv(FontVariable); path != "" {
 		// A font that was asked for and cannot be used is an error, not a box.
 		set.fallback, set.err = readFont(path)
+		set.path = path
 		return set
 	}
 	for _, path := range systemFonts {
 		if f, err := readFont(path); err == nil {
-			set.fallback = f
+			set.fallback, set.path = f, path
 			return set
 		}
 	}
 	return set
 })
+
+// JapaneseFont returns the path of the font in which PNG pictures write what the
+// built-in one lacks, such as Japanese; "" when there is none on this machine. The
+// error is that of a font that FontVariable names and that cannot be used.
+func JapaneseFont() (string, error) {
+	set := loadFonts()
+	return set.path, set.err
+}
 
 func readFont(path string) (*opentype.Font, error) {
 	b, err := os.ReadFile(filepath.Clean(path))
