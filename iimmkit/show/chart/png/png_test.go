@@ -97,3 +97,21 @@ func TestAFontThatWasAskedForMustWork(t *testing.T) {
 		t.Error("no error for an absent font")
 	}
 }
+
+// TestJapaneseFontIsTheOneThatDraws compares what is told of the font with what
+// the pictures lack.
+func TestJapaneseFontIsTheOneThatDraws(t *testing.T) {
+	path, err := JapaneseFont()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sample()
+	s.Title = "忘却と獲得"
+	missing, err := Missing(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if (path == "") != (missing != "") {
+		t.Errorf("font %q, and missing %q", path, missing)
+	}
+}
