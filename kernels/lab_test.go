@@ -243,6 +243,9 @@ func TestLabThatCannotBeMadeSaysWhy(t *testing.T) {
 
 func TestDoctorSeesTheLab(t *testing.T) {
 	clone, _ := fake(t)
+	for _, name := range []string{"JUPYTER_DATA_DIR", "XDG_DATA_HOME"} { // no kernel of the user's
+		t.Setenv(name, t.TempDir())
+	}
 	finding := func(name string) Finding {
 		for _, f := range Doctor(t.Context(), clone, "") {
 			if f.Name == name {

@@ -35,8 +35,8 @@ methods: [probe, full]
 tasks: [a, folder:b]
 seeds: [0, 3]
 grid:
-  learning_rate: [1e-3, 3e-4]   # the second is the protocol's
-  optimizer: [adamw, sgd]
+  learning_rate: [1e-3, 3e-4]
+  optimizer: [adamw, sgd]       # the first is the protocol's
   batch: 8
 `))
 	if err != nil {
@@ -51,10 +51,11 @@ grid:
 	var want []string
 	for _, model := range []string{"one", "two"} {
 		for _, s := range []string{
-			"quick:batch=8 probe+full",
+			"quick:batch=8 probe",
+			"quick:learning_rate=0.0003,batch=8 full",
 			"quick:learning_rate=0.001,batch=8 full",
+			"quick:optimizer=sgd,learning_rate=0.0003,batch=8 full",
 			"quick:optimizer=sgd,learning_rate=0.001,batch=8 full",
-			"quick:optimizer=sgd,batch=8 full",
 		} {
 			want = append(want, model+" "+s+" [a folder:b] [0 3]")
 		}
