@@ -3,9 +3,9 @@
 // from floors below its own:
 //
 //	file   reading and writing: store, progress, picture, tensorfile
-//	core   what IIMM is: measure, embedding, evaluate, backend, similarity, projection
+//	core   what IIMM is: measure, embedding, evaluate, transferability, shard, pushdown, backend, similarity, projection
 //	model  the networks: encoder, train, finetune
-//	study  from runs to decisions: experiment, correlation, robustness, published, reproduce
+//	study  from runs to decisions: experiment, correlation, forecast, drift, robustness, published, reproduce, assess
 //	show   what people see: chart, report, nb (in notebook cells), notebook (runs them)
 //
 // Command iimm is in cmd/iimm.
