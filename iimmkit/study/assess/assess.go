@@ -115,7 +115,7 @@ type Swap struct {
 type ZeroShot struct {
 	N        int        `json:"n"`
 	Accuracy float64    `json:"accuracy"`
-	CI95     [2]float64 `json:"ci95"` // Jeffreys'
+	CI95     [2]float64 `json:"ci95"`
 	Chance   float64    `json:"chance"`
 	// Confidence is the model's mean confidence; ECE its expected calibration error.
 	Confidence float64 `json:"confidence"`
@@ -136,6 +136,11 @@ type Standing struct {
 	IIMM     float64 `json:"iimm"`
 	ZeroShot float64 `json:"zero_shot_accuracy"`
 	Probe    float64 `json:"probe_cv_accuracy"`
+}
+
+// interval is the 95 % interval of an accuracy on n images.
+func interval(accuracy float64, n int) [2]float64 {
+	return evaluate.ExactInterval(int(math.Round(accuracy*float64(n))), n)
 }
 
 // folds of the cross-validated probe, those of an experiment's protocols.
@@ -269,7 +274,7 @@ func (a *Assessment) zeroShot(e *encoder.Encoder, task *datasets.Task, parts []p
 	}
 	n := len(labels)
 	a.ZeroShot = ZeroShot{
-		N: n, Accuracy: accuracy.Top1, CI95: jeffreys(accuracy.Top1, n), Chance: 1 / float64(classes),
+		N: n, Accuracy: accuracy.Top1, CI95: interval(accuracy.Top1, n), Chance: 1 / float64(classes),
 		Confidence: calibration.Confidence, ECE: calibration.ECE,
 	}
 	a.Data.Images, a.Data.Train = n, parts[0].set.Images.Rows
@@ -351,7 +356,7 @@ func (a *Assessment) probe(ctx context.Context, train *embedding.Set, seed uint6
 		point := forecast.CurvePoint{PerClass: float64(k), Accuracy: v.Accuracy.Top1, Tested: n}
 		if k == n { // all there are
 			point.PerClass = .8 * float64(n) / float64(classes)
-			a.Probe.Accuracy, a.Probe.CI95 = v.Accuracy.Top1, jeffreys(v.Accuracy.Top1, n)
+			a.Probe.Accuracy, a.Probe.CI95 = v.Accuracy.Top1, interval(v.Accuracy.Top1, n)
 		}
 		a.Probe.Curve = append(a.Probe.Curve, point)
 		bar.Add(1)

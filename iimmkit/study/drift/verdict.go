@@ -5,8 +5,7 @@ import (
 	"slices"
 	"sort"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
+	"github.com/iimmkit/iimm/iimmkit/core/evaluate"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
@@ -153,19 +152,6 @@ func falseAlarms(ctx context.Context, ref *view, batch int, opt Options) (*False
 		}
 	}
 	f.Rate = float64(f.Alarms) / float64(f.Resamples)
-	f.CI95 = exactInterval(f.Alarms, f.Resamples)
+	f.CI95 = evaluate.ExactInterval(f.Alarms, f.Resamples)
 	return f, nil
-}
-
-// exactInterval is the 95 % interval of a rate of which k of n were seen (Clopper
-// and Pearson, Biometrika 26:404, 1934).
-func exactInterval(k, n int) [2]float64 {
-	low, high := 0.0, 1.0
-	if k > 0 {
-		low = distuv.Beta{Alpha: float64(k), Beta: float64(n - k + 1)}.Quantile(.025)
-	}
-	if k < n {
-		high = distuv.Beta{Alpha: float64(k + 1), Beta: float64(n - k)}.Quantile(.975)
-	}
-	return [2]float64{low, high}
 }

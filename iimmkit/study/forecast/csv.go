@@ -1,14 +1,12 @@
 package forecast
 
 import (
-	"bytes"
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
+
+	"github.com/iimmkit/iimm/iimmkit/file/table"
 )
 
 // observationColumns are those that ReadObservations reads, as they are named in
@@ -35,48 +33,35 @@ func ReadObservations(path string) ([]Observation, error) {
 }
 
 func parseObservations(data []byte) ([]Observation, error) {
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
-	header, err := r.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, errors.New("the file is empty")
-	}
+	var header []string
+	var list []Observation
+	err := table.Parse(data, func(names []string) error {
+		header = names
+		for _, name := range names {
+			if !slices.Contains(observationColumns, name) {
+				return fmt.Errorf("no column %q: there are %q", name, observationColumns)
+			}
+		}
+		for _, name := range []string{"model", "task", "zero_shot_accuracy", "accuracy"} {
+			if !slices.Contains(names, name) {
+				return fmt.Errorf("column %s is missing", name)
+			}
+		}
+		return nil
+	}, func(cells []string) error {
+		o := Observation{Method: "full", Seeds: 1}
+		for i, name := range header {
+			if err := o.set(name, cells[i]); err != nil {
+				return err
+			}
+		}
+		list = append(list, o)
+		return o.check()
+	})
 	if err != nil {
 		return nil, err
 	}
-	for i, name := range header {
-		if slices.Contains(header[:i], name) {
-			return nil, fmt.Errorf("column %q comes twice", name)
-		}
-		if !slices.Contains(observationColumns, name) {
-			return nil, fmt.Errorf("no column %q: there are %q", name, observationColumns)
-		}
-	}
-	for _, name := range []string{"model", "task", "zero_shot_accuracy", "accuracy"} {
-		if !slices.Contains(header, name) {
-			return nil, fmt.Errorf("column %s is missing", name)
-		}
-	}
-	var list []Observation
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return list, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		line, _ := r.FieldPos(0)
-		o := Observation{Method: "full", Seeds: 1}
-		for i, name := range header {
-			if err := o.set(name, row[i]); err != nil {
-				return nil, fmt.Errorf("line %d: %w", line, err)
-			}
-		}
-		if err := o.check(); err != nil {
-			return nil, fmt.Errorf("line %d: %w", line, err)
-		}
-		list = append(list, o)
-	}
+	return list, nil
 }
 
 func (o *Observation) set(column, cell string) error {

@@ -4,8 +4,9 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/mathext"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/iimmkit/iimm/iimmkit/core/evaluate"
 )
 
 // Quantity is a forecast: the median, and intervals that hold what will be
@@ -86,21 +87,12 @@ type Coverage struct {
 	Inside int     `json:"inside"`
 	N      int     `json:"n"`
 	Share  float64 `json:"share"`
-	// CI95 is the exact binomial interval of the share (Clopper and Pearson, 1934).
-	// It takes the N for independent.
+	// CI95 is evaluate.ExactInterval of the share. It takes the N for independent.
 	CI95 [2]float64 `json:"ci95"`
 }
 
 func coverage(inside, n int) Coverage {
-	c := Coverage{Inside: inside, N: n, Share: float64(inside) / float64(n), CI95: [2]float64{0, 1}}
-	k, m := float64(inside), float64(n)
-	if inside > 0 {
-		c.CI95[0] = mathext.InvRegIncBeta(k, m-k+1, .025)
-	}
-	if inside < n {
-		c.CI95[1] = mathext.InvRegIncBeta(k+1, m-k, .975)
-	}
-	return c
+	return Coverage{Inside: inside, N: n, Share: float64(inside) / float64(n), CI95: evaluate.ExactInterval(inside, n)}
 }
 
 func (c Coverage) plus(other Coverage) Coverage { return coverage(c.Inside+other.Inside, c.N+other.N) }

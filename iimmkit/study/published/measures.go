@@ -1,15 +1,14 @@
 package published
 
 import (
-	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"slices"
 	"strconv"
+
+	"github.com/iimmkit/iimm/iimmkit/file/table"
 )
 
 // Measures is what was measured of a task's embeddings by one of the models
@@ -44,42 +43,26 @@ func ReadMeasures(path string) ([]Measures, error) {
 }
 
 func parseMeasures(data []byte) ([]Measures, error) {
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
-	header, err := r.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, errors.New("the file is empty")
-	}
-	if err != nil {
-		return nil, err
-	}
-	for i, name := range header {
-		if slices.Contains(header[:i], name) {
-			return nil, fmt.Errorf("column %q comes twice", name)
-		}
-	}
-	model, task := slices.Index(header, "model"), slices.Index(header, "task")
-	if model < 0 || task < 0 || !slices.Contains(header, "iimm") {
-		return nil, fmt.Errorf("the header is %q: columns model, task and iimm are needed", header)
-	}
+	var header []string
+	var model, task int
 	var list []Measures
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return list, nil
+	err := table.Parse(data, func(names []string) error {
+		header = names
+		model, task = slices.Index(names, "model"), slices.Index(names, "task")
+		if model < 0 || task < 0 || !slices.Contains(names, "iimm") {
+			return fmt.Errorf("the header is %q: columns model, task and iimm are needed", names)
 		}
-		if err != nil {
-			return nil, err
-		}
-		line, _ := r.FieldPos(0)
+		return nil
+	}, func(row []string) error {
 		m := Measures{Model: row[model], Task: row[task], Values: map[string]float64{}}
 		if !slices.Contains(Models(), m.Model) {
-			return nil, fmt.Errorf("line %d: no model %q: there are %q", line, m.Model, Models())
+			return fmt.Errorf("no model %q: there are %q", m.Model, Models())
 		}
 		if !slices.Contains(Tasks(), m.Task) {
-			return nil, fmt.Errorf("line %d: no task %q: there are %q", line, m.Task, Tasks())
+			return fmt.Errorf("no task %q: there are %q", m.Task, Tasks())
 		}
 		if slices.ContainsFunc(list, func(other Measures) bool { return other.Model == m.Model && other.Task == m.Task }) {
-			return nil, fmt.Errorf("line %d: %s on %s comes twice", line, m.Model, m.Task)
+			return fmt.Errorf("%s on %s comes twice", m.Model, m.Task)
 		}
 		for i, name := range header {
 			bounds, known := measureNames[name]
@@ -88,13 +71,18 @@ func parseMeasures(data []byte) ([]Measures, error) {
 			}
 			v, err := strconv.ParseFloat(row[i], 64)
 			if err != nil || math.IsNaN(v) || v < bounds[0] || v > bounds[1] {
-				return nil, fmt.Errorf("line %d: %s is %q: must be a number in %g..%g", line, name, row[i], bounds[0], bounds[1])
+				return fmt.Errorf("%s is %q: must be a number in %g..%g", name, row[i], bounds[0], bounds[1])
 			}
 			m.Values[name] = v
 		}
 		if _, ok := m.Values["iimm"]; !ok {
-			return nil, fmt.Errorf("line %d: iimm is missing", line)
+			return errors.New("iimm is missing")
 		}
 		list = append(list, m)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return list, nil
 }
