@@ -17,12 +17,51 @@ import (
 func init() { verbs = append(verbs, newMeasure) }
 
 type measureOptions struct {
-	set, texts string
-	json       bool
-	normalize  bool
-	strict     bool
-	bootstrap  int
-	seed       uint64
+	setFlags
+	json      bool
+	bootstrap int
+	seed      uint64
+}
+
+// setFlags say which set of embeddings a command reads, and how.
+type setFlags struct {
+	set, texts        string
+	normalize, strict bool
+}
+
+func (o *setFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.texts, "texts", "", "file of the captions, for a SET that is a table (default NAME.texts.csv beside NAME.csv)")
+	f.BoolVar(&o.normalize, "normalize", false, "divide every row by its norm first")
+	f.BoolVar(&o.strict, "strict", false, "refuse a set that has warnings, too")
+}
+
+// open opens and examines the set. The caller closes it.
+func (o *setFlags) open(s *streams) (*embedding.Set, []embedding.Finding, error) {
+	var open []embedding.Option
+	if o.texts != "" {
+		open = append(open, embedding.Texts(o.texts))
+	}
+	set, err := embedding.Open(o.set, open...)
+	if errors.Is(err, embedding.ErrFormat) {
+		return nil, nil, usageError{err}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	var check []embedding.CheckOption
+	if o.normalize {
+		check = append(check, embedding.WillNormalize())
+	}
+	found := set.Check(check...)
+	if err := judge(s, o.set, found, o.strict); err != nil {
+		set.Close()
+		return nil, nil, err
+	}
+	if found == nil {
+		found = []embedding.Finding{} // as JSON has it
+	}
+	return set, found, nil
 }
 
 func newMeasure(s *streams) *cobra.Command {
@@ -52,11 +91,9 @@ a reader must know is a warning.`,
 			return o.run(c.Context(), s)
 		},
 	}
+	o.add(c)
 	f := c.Flags()
-	f.StringVar(&o.texts, "texts", "", "file of the captions, for a SET that is a table (default NAME.texts.csv beside NAME.csv)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	f.BoolVar(&o.normalize, "normalize", false, "divide every row by its norm first")
-	f.BoolVar(&o.strict, "strict", false, "refuse a set that has warnings, too")
 	f.IntVar(&o.bootstrap, "bootstrap", 0, "add 95 % confidence intervals from this many resamples of the images within their classes")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of the resamples")
 	return c
@@ -80,31 +117,12 @@ type bootstrapped struct {
 }
 
 func (o *measureOptions) run(ctx context.Context, s *streams) error {
-	var open []embedding.Option
-	if o.texts != "" {
-		open = append(open, embedding.Texts(o.texts))
-	}
-	set, err := embedding.Open(o.set, open...)
-	if errors.Is(err, embedding.ErrFormat) {
-		return usageError{err}
-	}
+	set, found, err := o.open(s)
 	if err != nil {
 		return err
 	}
 	defer set.Close()
-
-	var check []embedding.CheckOption
-	if o.normalize {
-		check = append(check, embedding.WillNormalize())
-	}
-	found := set.Check(check...)
-	if err := judge(s, o.set, found, o.strict); err != nil {
-		return err
-	}
 	out := measured{Schema: 1, Set: o.set, Normalized: o.normalize, Provenance: set.Provenance, Findings: found}
-	if out.Findings == nil {
-		out.Findings = []embedding.Finding{}
-	}
 	if out.Provenance.Hashes, err = set.Hashes(); err != nil {
 		return fmt.Errorf("%s: %w", o.set, err)
 	}

@@ -16,12 +16,10 @@ import (
 func init() { verbs = append(verbs, newScore) }
 
 type scoreOptions struct {
-	set, texts      string
+	setFlags
 	metrics         []string
 	source          string
 	labelEmbeddings []string
-	normalize       bool
-	strict          bool
 	json            bool
 }
 
@@ -54,13 +52,11 @@ and, by their names or as probes, for they cost more than all others together:
 			return o.run(c.Context(), s)
 		},
 	}
+	o.add(c)
 	f := c.Flags()
 	f.StringSliceVar(&o.metrics, "metric", []string{"all"}, "names of scores, all, probes")
-	f.StringVar(&o.texts, "texts", "", "file of the captions, for a SET that is a table (default NAME.texts.csv beside NAME.csv)")
 	f.StringVar(&o.source, "source", "", "file of source probabilities [images, outcomes], for leep and nce")
 	f.StringSliceVar(&o.labelEmbeddings, "label-embeddings", nil, "files of label embeddings [classes, width], for emms")
-	f.BoolVar(&o.normalize, "normalize", false, "divide every row by its norm first")
-	f.BoolVar(&o.strict, "strict", false, "refuse a set that has warnings, too")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	return c
 }
@@ -94,35 +90,17 @@ func (o *scoreOptions) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	var open []embedding.Option
-	if o.texts != "" {
-		open = append(open, embedding.Texts(o.texts))
-	}
-	set, err := embedding.Open(o.set, open...)
-	if errors.Is(err, embedding.ErrFormat) {
-		return usageError{err}
-	}
+	set, found, err := o.open(s)
 	if err != nil {
 		return err
 	}
 	defer set.Close()
-	var check []embedding.CheckOption
-	if o.normalize {
-		check = append(check, embedding.WillNormalize())
-	}
-	found := set.Check(check...)
-	if err := judge(s, o.set, found, o.strict); err != nil {
-		return err
-	}
 	sample, err := o.sample(set)
 	if err != nil {
 		return err
 	}
 	out := scored{Schema: 1, Set: o.set, N: sample.N(), D: set.Images.Cols, Classes: set.Classes(), Normalized: o.normalize,
 		Scores: map[string]transferability.Report{}, Provenance: set.Provenance, Findings: found}
-	if out.Findings == nil {
-		out.Findings = []embedding.Finding{}
-	}
 	if out.Provenance.Hashes, err = set.Hashes(); err != nil {
 		return fmt.Errorf("%s: %w", o.set, err)
 	}

@@ -29,6 +29,13 @@ func Families() []string {
 	return names
 }
 
+// Files that tuning leaves of what it changed of a model: package finetune
+// writes and reads them.
+const (
+	DeltaFile = "delta.safetensors"         // weights that moved
+	LoRAFile  = "adapter_model.safetensors" // as PEFT names it
+)
+
 // preprocessorFile is Hugging Face's configuration of the preprocessing.
 const preprocessorFile = "preprocessor_config.json"
 
@@ -60,7 +67,7 @@ func readConfig(files fs.FS) (c configuration, err error) {
 	}
 	data, err := fs.ReadFile(files, family.HFFile)
 	if err != nil {
-		for _, name := range []string{"delta.safetensors", "adapter_model.safetensors"} {
+		for _, name := range []string{DeltaFile, LoRAFile} {
 			if _, err := fs.Stat(files, name); err == nil {
 				return c, fmt.Errorf("it holds what tuning changed of a model (%s), not a whole one: iimm finetune merge makes one of it", name)
 			}

@@ -9,11 +9,7 @@ import (
 	"testing"
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/clip"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/encodertest"
 )
 
 // benchBatch is the number of images, and of captions, that are embedded at once.
@@ -23,25 +19,7 @@ const benchBatch = 32
 // tokens with a CLIP ViT-B/32 of random weights: on every usable backend, and
 // with PyTorch, in one run. IIMM_PYTHON says which Python has torch and open_clip.
 func BenchmarkViTB32(b *testing.B) {
-	shape := clip.Config{
-		EmbedDim: 512, ImageSize: 224, PatchSize: 32, ContextLength: 77, VocabSize: 49408, EndToken: -1,
-		Vision:     transformer.Tower{Width: 768, Layers: 12, Heads: 12, MLPWidth: 3072},
-		Text:       transformer.Tower{Width: 512, Layers: 12, Heads: 8, MLPWidth: 2048},
-		Activation: transformer.QuickGELU, Epsilon: 1e-5,
-	}
 	rng := rand.New(rand.NewPCG(1, 1))
-	weights := map[string]checkpoint.Weight{}
-	for _, p := range shape.Params() {
-		n := 1
-		for _, d := range p.Shape {
-			n *= d
-		}
-		w := checkpoint.Weight{Shape: p.Shape, Data: make([]float32, n)}
-		for i := range w.Data {
-			w.Data[i] = float32(p.Fill + p.Std*rng.NormFloat64())
-		}
-		weights[p.Name] = w
-	}
 	pixels := make([]float32, benchBatch*3*224*224)
 	for i := range pixels {
 		pixels[i] = float32(rng.NormFloat64())
@@ -56,7 +34,7 @@ func BenchmarkViTB32(b *testing.B) {
 			b.Logf("without %s: %v", name, err)
 			continue
 		}
-		e, err := encoder.New(engine, shape, preprocess.Config{Size: 224, Mode: preprocess.Shortest}, weights, nil)
+		e, err := encodertest.Random(engine, encodertest.ViTB32(), nil)
 		if err != nil {
 			b.Fatal(err)
 		}

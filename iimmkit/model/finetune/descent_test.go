@@ -194,6 +194,22 @@ func TestResumedRunsEndWithTheSameBits(t *testing.T) {
 				if err != nil || reflect.DeepEqual(other.Losses, whole.Losses) {
 					t.Errorf("another seed went on with the file (%v)", err)
 				}
+				// A name stands for weights and data: under it the run is found finished,
+				// under another it is not.
+				for _, c := range []struct {
+					run  string
+					done bool
+				}{{"a", false}, {"a", true}, {"b", false}} {
+					restore(t, e, start)
+					steps := 0
+					job := Job{Seed: 1, Run: c.run, Resume: job.Resume, Watch: func(int, int, float64) { steps++ }}
+					tuner := open(t, e, method, o)
+					tuner.(*descent).always = true
+					again, err := tuner.Run(t.Context(), d, job)
+					if err != nil || !reflect.DeepEqual(again, whole) || (steps == 0) != c.done {
+						t.Errorf("run %s took %d steps (%v)", c.run, steps, err)
+					}
+				}
 			})
 		}
 	}

@@ -102,6 +102,10 @@ type Job struct {
 	// to time: a run that finds it goes on from there, with the same outcome to
 	// the bit. Finished removes it, once the outcome is kept.
 	Resume string
+	// Run, when not empty, stands for weights and data in Resume, which then need
+	// not be hashed: an identity that differs where these, the options, the seed or
+	// the backend do.
+	Run string
 }
 
 // Watch sees the number of steps done and the loss before the last of them.

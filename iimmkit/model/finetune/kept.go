@@ -22,8 +22,8 @@ import (
 
 // Files in which what came of tuning is kept. Method full leaves a checkpoint.
 const (
-	deltaFile      = "delta.safetensors"         // weights that moved, of bitfit and attention
-	loraFile       = "adapter_model.safetensors" // and its configuration, as PEFT names them
+	deltaFile      = encoder.DeltaFile // weights that moved, of bitfit and attention
+	loraFile       = encoder.LoRAFile  // and its configuration, as PEFT names them
 	loraConfigFile = "adapter_config.json"
 	adapterFile    = "clip_adapter.safetensors"
 	probeFile      = "probe.safetensors"

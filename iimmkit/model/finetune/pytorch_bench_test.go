@@ -8,13 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute"
-
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/checkpoint"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/clip"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/preprocess"
+	"github.com/iimmkit/iimm/iimmkit/model/encoder/encodertest"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/transformer"
 	"github.com/iimmkit/iimm/iimmkit/model/finetune"
 )
@@ -36,12 +32,7 @@ func BenchmarkTuningStep(b *testing.B) {
 			Text:       transformer.Tower{Width: 64, Layers: 2, Heads: 4, MLPWidth: 256},
 			Activation: transformer.QuickGELU, Epsilon: 1e-5,
 		}},
-		{"ViT-B-32", 16, clip.Config{
-			EmbedDim: 512, ImageSize: 224, PatchSize: 32, ContextLength: 77, VocabSize: 49408, EndToken: -1,
-			Vision:     transformer.Tower{Width: 768, Layers: 12, Heads: 12, MLPWidth: 3072},
-			Text:       transformer.Tower{Width: 512, Layers: 12, Heads: 8, MLPWidth: 2048},
-			Activation: transformer.QuickGELU, Epsilon: 1e-5,
-		}},
+		{"ViT-B-32", 16, encodertest.ViTB32()},
 	} {
 		const classes = 10
 		d := finetune.Data{Labels: make([]int, m.batch), Tokens: make([]int32, classes*m.shape.ContextLength), Pixels: make([]float32, m.batch*3*m.shape.ImageSize*m.shape.ImageSize)}
@@ -66,7 +57,11 @@ func BenchmarkTuningStep(b *testing.B) {
 				o.Batch, o.Captions, o.Rate = m.batch, classes, 1e-5
 				steps := func(n int) {
 					o.Steps = n
-					tuner, err := finetune.New(random(b, engine, m.shape, rng), "full", o)
+					e, err := encodertest.Random(engine, m.shape, nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					tuner, err := finetune.New(e, "full", o)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -102,25 +97,4 @@ func BenchmarkTuningStep(b *testing.B) {
 			}
 		})
 	}
-}
-
-func random(b *testing.B, engine compute.Backend, shape clip.Config, rng *rand.Rand) *encoder.Encoder {
-	b.Helper()
-	weights := map[string]checkpoint.Weight{}
-	for _, p := range shape.Params() {
-		n := 1
-		for _, d := range p.Shape {
-			n *= d
-		}
-		w := checkpoint.Weight{Shape: p.Shape, Data: make([]float32, n)}
-		for i := range w.Data {
-			w.Data[i] = float32(p.Fill + p.Std*rng.NormFloat64())
-		}
-		weights[p.Name] = w
-	}
-	e, err := encoder.New(engine, shape, preprocess.Config{Size: shape.ImageSize, Mode: preprocess.Shortest}, weights, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return e
 }

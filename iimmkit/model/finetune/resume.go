@@ -70,6 +70,9 @@ func resumePath(job Job, index int) string {
 
 // identity hashes all that determines the run at one learning rate.
 func (t *descent) identity(job Job, rate float64, b *batches) (string, error) {
+	if job.Run != "" {
+		return fmt.Sprintf("%s %g", job.Run, rate), nil
+	}
 	model, err := t.e.Hash()
 	if err != nil {
 		return "", err

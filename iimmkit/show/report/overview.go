@@ -9,6 +9,7 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/model/finetune"
 	"github.com/iimmkit/iimm/iimmkit/show/chart"
 	"github.com/iimmkit/iimm/iimmkit/study/correlation"
+	"github.com/iimmkit/iimm/iimmkit/study/experiment"
 )
 
 // mostDetailed is the number of protocols, models and methods up to which the
@@ -135,27 +136,19 @@ func (in Input) overviewFigures() []Figure {
 	return out
 }
 
-// means lists mean gain and forgetting over tasks.
+// means lists mean gain and forgetting over the runs.
 func (in Input) means() table {
-	t := table{Head: []string{"model", "method", "tasks", "mean gain", "mean forgetting"}}
-	for i := range in.Correlation.Groups {
-		g := &in.Correlation.Groups[i]
-		row := []cell{{Text: in.modelName(*g)}, {Text: g.Method}, {Text: fmt.Sprint(g.N)}}
-		for _, target := range []string{correlation.Gain, correlation.Forgetting} {
-			sum, n := 0.0, 0
-			for _, task := range g.Tasks {
-				if v, ok := task.Values[target]; ok {
-					sum += v
-					n++
-				}
-			}
-			text := "–"
-			if n > 0 {
-				text = fmt.Sprintf("%+.1f", sum/float64(n))
-			}
-			row = append(row, cell{Text: text})
+	t := table{Head: []string{"model", "method", "runs", "mean gain", "mean forgetting"}}
+	for _, m := range experiment.MeansOf(in.Runs) {
+		if m.Runs == 0 {
+			continue
 		}
-		t.Rows = append(t.Rows, row)
+		forgetting := "–"
+		if m.Forgetting != nil {
+			forgetting = fmt.Sprintf("%+.1f", *m.Forgetting)
+		}
+		name := in.modelName(correlation.Group{Protocol: m.Protocol, Model: m.Model})
+		t.Rows = append(t.Rows, []cell{{Text: name}, {Text: m.Method}, {Text: fmt.Sprint(m.Runs)}, {Text: fmt.Sprintf("%+.1f", m.Gain)}, {Text: forgetting}})
 	}
 	return t
 }

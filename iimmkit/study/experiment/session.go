@@ -310,7 +310,7 @@ func (s *session) tune(ctx context.Context, p planned, data finetune.Data, run *
 	}
 	job := finetune.Job{Seed: p.Seed, Watch: watch}
 	if s.resumeDir != "" {
-		job.Resume = filepath.Join(s.resumeDir, ".resume-"+p.RunID)
+		job.Resume, job.Run = filepath.Join(s.resumeDir, ".resume-"+p.RunID), p.RunID
 	}
 	tuned, err := tuner.Run(ctx, data, job)
 	if err != nil {

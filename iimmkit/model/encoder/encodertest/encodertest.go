@@ -38,22 +38,7 @@ func TinyOf(b compute.Backend, familyName string, captions ...string) (*encoder.
 	if err != nil {
 		return nil, err
 	}
-	rng := rand.New(rand.NewPCG(7, 0))
-	weights := map[string]checkpoint.Weight{}
-	for _, p := range shape.Params() {
-		n := 1
-		for _, d := range p.Shape {
-			n *= d
-		}
-		w := checkpoint.Weight{Shape: p.Shape, Data: make([]float32, n)}
-		for i := range w.Data {
-			w.Data[i] = float32(p.Fill + p.Std*rng.NormFloat64())
-		}
-		weights[p.Name] = w
-	}
-	e, err := encoder.New(b, shape, preprocess.Config{
-		Size: shape.Sizes().ImageSize, Mode: preprocess.Shortest, Mean: [3]float32{.5, .5, .5}, Std: [3]float32{.25, .25, .25},
-	}, weights, tokenizer)
+	e, err := Random(b, shape, tokenizer)
 	if err != nil {
 		return nil, err
 	}
@@ -88,4 +73,35 @@ func tinyShape(name string, vocabulary int) (family.Shape, error) {
 		}, nil
 	}
 	return nil, fmt.Errorf("no model family %q", name)
+}
+
+// Random returns a model of a shape with its family's random weights, always
+// the same. Without a tokenizer.json it cannot read captions.
+func Random(b compute.Backend, shape family.Shape, tokenizer []byte) (*encoder.Encoder, error) {
+	rng := rand.New(rand.NewPCG(7, 0))
+	weights := map[string]checkpoint.Weight{}
+	for _, p := range shape.Params() {
+		n := 1
+		for _, d := range p.Shape {
+			n *= d
+		}
+		w := checkpoint.Weight{Shape: p.Shape, Data: make([]float32, n)}
+		for i := range w.Data {
+			w.Data[i] = float32(p.Fill + p.Std*rng.NormFloat64())
+		}
+		weights[p.Name] = w
+	}
+	return encoder.New(b, shape, preprocess.Config{
+		Size: shape.Sizes().ImageSize, Mode: preprocess.Shortest, Mean: [3]float32{.5, .5, .5}, Std: [3]float32{.25, .25, .25},
+	}, weights, tokenizer)
+}
+
+// ViTB32 is the shape of OpenAI's CLIP ViT-B/32.
+func ViTB32() clip.Config {
+	return clip.Config{
+		EmbedDim: 512, ImageSize: 224, PatchSize: 32, ContextLength: 77, VocabSize: 49408, EndToken: -1,
+		Vision:     transformer.Tower{Width: 768, Layers: 12, Heads: 12, MLPWidth: 3072},
+		Text:       transformer.Tower{Width: 512, Layers: 12, Heads: 8, MLPWidth: 2048},
+		Activation: transformer.QuickGELU, Epsilon: 1e-5,
+	}
 }
