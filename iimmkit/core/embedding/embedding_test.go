@@ -2,10 +2,8 @@ package embedding
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -42,18 +40,8 @@ func goldenSet(g golden.Set) *Set {
 
 func wantValues(t *testing.T, what string, r measure.Result, want map[string]float64, tolerance float64) {
 	t.Helper()
-	b, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got map[string]float64
-	if err := json.Unmarshal(b, &got); err != nil {
-		t.Fatal(err)
-	}
-	for key, w := range want {
-		if math.Abs(got[key]-w) > tolerance {
-			t.Errorf("%s: %s = %.17g, want %.17g", what, key, got[key], w)
-		}
+	for _, d := range (golden.Set{Values: want}).Differences(r, tolerance) {
+		t.Errorf("%s: %s", what, d)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,18 +107,8 @@ func TestEnginesComeToTheGoldenValues(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				b, err := json.Marshal(r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				var got map[string]float64
-				if err := json.Unmarshal(b, &got); err != nil {
-					t.Fatal(err)
-				}
-				for key, want := range g.Values {
-					if math.Abs(got[key]-want) > tolerance {
-						t.Errorf("%s: %s = %.17g, want %.17g", from, key, got[key], want)
-					}
+				for _, d := range g.Differences(r, tolerance) {
+					t.Errorf("%s: %s", from, d)
 				}
 			}
 		})

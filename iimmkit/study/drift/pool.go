@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // The statistics of a division into reference R and batch B; the larger, the
@@ -112,7 +113,8 @@ func (p *pool) compare(ctx context.Context) error {
 	if len(apart) == 0 {
 		return errors.New("all images, of the reference and of the batch, have the same embedding: there is nothing to compare")
 	}
-	median := medianOf(apart)
+	slices.Sort(apart)
+	median := apart[(len(apart)-1)/2] // the lower one of two
 	p.bandwidth = math.Sqrt(median)
 	p.kernelSum = make([]float64, p.m)
 	parallel(p.m, func(i int) {
@@ -129,40 +131,6 @@ func (p *pool) compare(ctx context.Context) error {
 		p.sumK += v
 	}
 	return nil
-}
-
-// medianOf is the middle value of x, the lower one of two; it rearranges x.
-func medianOf(x []float64) float64 {
-	rng := rand.New(rand.NewPCG(1, 1)) // the choice of pivots does not change the result
-	k := (len(x) - 1) / 2
-	for lo, hi := 0, len(x)-1; ; {
-		if lo >= hi {
-			return x[k]
-		}
-		pivot := x[lo+rng.IntN(hi-lo+1)]
-		i, j := lo, hi
-		for i <= j {
-			for x[i] < pivot {
-				i++
-			}
-			for x[j] > pivot {
-				j--
-			}
-			if i <= j {
-				x[i], x[j] = x[j], x[i]
-				i++
-				j--
-			}
-		}
-		switch {
-		case k <= j:
-			hi = j
-		case k >= i:
-			lo = i
-		default:
-			return x[k]
-		}
-	}
 }
 
 // statistics of the division whose batch is the images in, ascending. sum is

@@ -2,10 +2,8 @@ package parquet
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,18 +32,8 @@ func TestGoldenSetInTheTypesOfParquet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got map[string]float64
-		if err := json.Unmarshal(b, &got); err != nil {
-			t.Fatal(err)
-		}
-		for key, want := range g.Values {
-			if math.Abs(got[key]-want) > c.tolerance {
-				t.Errorf("%s: %s = %.17g, want %.17g", name, key, got[key], want)
-			}
+		for _, d := range g.Differences(r, c.tolerance) {
+			t.Errorf("%s: %s", name, d)
 		}
 		if name == "mid" {
 			if len(s.IDs) != golden.N || s.IDs[119] != "waves/119.png" {

@@ -3,7 +3,13 @@
 // make the same ones and record what it computes of them.
 package golden
 
-import "math"
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+)
 
 // Sizes of the sets: images, width, classes.
 const (
@@ -49,6 +55,29 @@ func Mid() Set {
 		"alignment":      0.28034312993997035,
 		"modality_gap":   0.3580210905164734,
 	})
+}
+
+// Differences lists the recorded values that result, whose JSON has them by
+// their keys, differs from by more than tolerance or does not have.
+func (s Set) Differences(result any, tolerance float64) []string {
+	data, err := json.Marshal(result)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var got map[string]*float64
+	if err := json.Unmarshal(data, &got); err != nil {
+		return []string{err.Error()}
+	}
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(s.Values)) {
+		switch v := got[key]; {
+		case v == nil:
+			out = append(out, key+" is missing")
+		case !(math.Abs(*v-s.Values[key]) <= tolerance):
+			out = append(out, fmt.Sprintf("%s = %.17g, want %.17g", key, *v, s.Values[key]))
+		}
+	}
+	return out
 }
 
 func build(name string, noise, signal float64, label func(i int) int, values map[string]float64) Set {

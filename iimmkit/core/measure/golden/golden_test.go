@@ -32,3 +32,22 @@ func TestEntriesAreTheRecordedOnes(t *testing.T) {
 		}
 	}
 }
+
+func TestDifferencesAreFound(t *testing.T) {
+	s := Set{Values: map[string]float64{"a": 1, "b": 2, "c": 3}}
+	type result struct {
+		A float64  `json:"a"`
+		B *float64 `json:"b"`
+		C float64  `json:"c"`
+	}
+	two := 2.
+	if d := s.Differences(result{1, &two, 3 + 1e-9}, 1e-8); d != nil {
+		t.Errorf("%q", d)
+	}
+	if d := s.Differences(result{1.1, nil, math.NaN()}, 1e-8); len(d) != 1 { // NaN has no JSON
+		t.Errorf("%q", d)
+	}
+	if d := s.Differences(result{1.1, nil, 3 + 1e-7}, 1e-8); len(d) != 3 || d[1] != "b is missing" {
+		t.Errorf("%q", d)
+	}
+}
