@@ -34,7 +34,7 @@ With --forgetting-limit the mixture that gains most and forgets no more than the
 limit, on average over the retained tasks, is chosen on one half of the test images
 and measured on the other, so that the choice does not flatter it.`,
 		Example: `  iimm finetune --method full --task world/texture --retain quick --out tuned
-  iimm finetune interpolate tuned --model micro --task world/texture --retain quick --forgetting-limit 2`,
+  iimm finetune interpolate tuned --task world/texture --retain quick --forgetting-limit 2`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.Dir = args[0]
@@ -48,7 +48,7 @@ and measured on the other, so that the choice does not flatter it.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.Model, "model", "", "the model that was tuned (default as FOLDER names it; a whole checkpoint does not)")
+	f.StringVar(&o.Model, "model", "", "the model that was tuned (default as FOLDER names it)")
 	f.StringVar(&o.Backend, "backend", "", "go, xla:cpu, xla:cuda or auto (default auto)")
 	f.StringVar(&o.RealDir, "real", "", "folder of the real data sets, for their tasks")
 	f.StringVar(&o.Protocol, "protocol", "quick", "protocol that says how many images a task has")

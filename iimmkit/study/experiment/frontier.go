@@ -65,6 +65,9 @@ func Sweep(ctx context.Context, spec FrontierSpec, report progress.Reporter) (*F
 	if spec.Model == "" {
 		spec.Model = kept.Model
 	}
+	if run, err := ReadRun(spec.Dir); spec.Model == "" && err == nil {
+		spec.Model = run.Model
+	}
 	if spec.Model == "" {
 		return nil, fmt.Errorf("%s is a checkpoint that does not say of which model it was tuned", spec.Dir)
 	}
@@ -174,6 +177,9 @@ func (w *way) open(dir string) error {
 		return nil
 	}
 	if w.kept.Whole {
+		if run, err := ReadRun(dir); err == nil && run.Hashes["model"] != w.modelHash {
+			return fmt.Errorf("%s was tuned of model %s with hash %s, %s has hash %s", dir, run.Model, run.Hashes["model"], w.e.Name, w.modelHash)
+		}
 		tuned, err := encoder.Open(w.e.Backend(), dir)
 		if err != nil {
 			return err

@@ -82,8 +82,14 @@ func TestChoosesTheGreatestGainWithinTheLimit(t *testing.T) {
 }
 
 func TestFrontierOfAnotherModelIsRefused(t *testing.T) {
+	for _, method := range []string{"lora", "full"} {
+		t.Run(method, func(t *testing.T) { refusesAnother(t, method) })
+	}
+}
+
+func refusesAnother(t *testing.T, method string) {
 	dir := filepath.Join(t.TempDir(), "tuned")
-	if _, err := tune(t, "lora", dir); err != nil {
+	if _, err := tune(t, method, dir); err != nil {
 		t.Fatal(err)
 	}
 	e, tasks := tinyEncoder(t), tinyTasks()
