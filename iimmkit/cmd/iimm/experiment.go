@@ -122,6 +122,7 @@ Hyper-parameters of the grid: ` + strings.Join(experiment.HyperParameters(), ", 
 	f.StringSliceVar(&o.models, "models", nil, "several models instead of --model")
 	f.StringSliceVar(&o.spec.Methods, "methods", []string{"full", "probe"}, "tuning methods")
 	f.StringSliceVar(&o.spec.Tasks, "tasks", []string{"quick"}, "tasks (see iimm datasets list), or quick, or all")
+	f.StringSliceVar(&o.spec.Retain, "retain", nil, "tasks on which forgetting is measured (default all of --tasks)")
 	f.IntSliceVar(&o.spec.Seeds, "seeds", nil, "seeds of the tuning (default the protocol's)")
 	f.StringArrayVar(&o.grid, "grid", nil, "NAME=VALUE,VALUE...: values of a hyper-parameter, each combination a run; may be repeated")
 	f.StringVar(&o.file, "spec", "", "file that states the experiment, in YAML or JSON, instead of flags")
@@ -152,7 +153,7 @@ func (o *experimentOptions) specs(c *cobra.Command) ([]experiment.Spec, error) {
 		return ""
 	}
 	if o.file != "" {
-		if name := given("model", "models", "methods", "tasks", "seeds", "grid", "protocol", "lr", "optimizer", "steps", "batch", "train", "test"); name != "" {
+		if name := given("model", "models", "methods", "tasks", "retain", "seeds", "grid", "protocol", "lr", "optimizer", "steps", "batch", "train", "test"); name != "" {
 			return nil, fmt.Errorf("--%s cannot be given beside --spec: say it in %s", name, o.file)
 		}
 		design, err := experiment.ReadDesign(o.file)
@@ -168,7 +169,7 @@ func (o *experimentOptions) specs(c *cobra.Command) ([]experiment.Spec, error) {
 		return design.Specs()
 	}
 	design := experiment.Design{
-		Schema: experiment.DesignSchema, Models: o.models, Methods: o.spec.Methods, Tasks: o.spec.Tasks, Seeds: o.spec.Seeds,
+		Schema: experiment.DesignSchema, Models: o.models, Methods: o.spec.Methods, Tasks: o.spec.Tasks, Retain: o.spec.Retain, Seeds: o.spec.Seeds,
 		Protocol: o.spec.Protocol, Backend: o.spec.Backend, Real: o.spec.RealDir,
 	}
 	if given("models") == "" {

@@ -26,8 +26,9 @@ type Design struct {
 	Schema   int      `yaml:"schema" json:"schema"`
 	Models   []string `yaml:"models" json:"models"` // names of models or folders of checkpoints
 	Methods  []string `yaml:"methods" json:"methods"`
-	Tasks    []string `yaml:"tasks" json:"tasks"`                     // or quick, or all: see TaskNames
-	Seeds    []int    `yaml:"seeds,omitempty" json:"seeds,omitempty"` // nil: the protocol's
+	Tasks    []string `yaml:"tasks" json:"tasks"`                       // or quick, or all: see TaskNames
+	Retain   []string `yaml:"retain,omitempty" json:"retain,omitempty"` // where forgetting is measured; none: on Tasks
+	Seeds    []int    `yaml:"seeds,omitempty" json:"seeds,omitempty"`   // nil: the protocol's
 	Protocol string   `yaml:"protocol,omitempty" json:"protocol,omitempty"`
 	Backend  string   `yaml:"backend,omitempty" json:"backend,omitempty"`
 	Real     string   `yaml:"real,omitempty" json:"real,omitempty"` // folder of the real data sets
@@ -123,7 +124,7 @@ func (d Design) Specs() ([]Spec, error) {
 				k = len(specs)
 				at[key] = k
 				specs = append(specs, Spec{
-					Tasks: TaskNames(d.Tasks, d.Real), Seeds: d.Seeds, Protocol: d.Protocol, Backend: d.Backend, RealDir: d.Real, Changes: changes,
+					Tasks: TaskNames(d.Tasks, d.Real), Retain: TaskNames(d.Retain, d.Real), Seeds: d.Seeds, Protocol: d.Protocol, Backend: d.Backend, RealDir: d.Real, Changes: changes,
 				})
 			}
 			if !slices.Contains(specs[k].Methods, name) {
@@ -309,6 +310,7 @@ schema: %d
 
 models: [micro]               # see iimm models list; or folders of checkpoints
 tasks: [quick]                # see iimm datasets list; or quick, or all, or folder:PATH
+# retain: [world/shape]       # where forgetting is measured; left out: on all tasks
 seeds: [0, 1]                 # left out: the protocol's
 # backend: xla:cpu            # go, xla:cpu, xla:cuda or auto
 # real: data/images           # folder of the real data sets, for their tasks

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -306,6 +308,27 @@ func TestMoreTasksSupersedeFewer(t *testing.T) {
 	// The smaller spec's runs are still there.
 	if again := do(t, e, failing(tasks[:2]), spec, dir); again.Reused != 8 || !reflect.DeepEqual(again.Runs, few.Runs) {
 		t.Errorf("%d of 8 runs reused", again.Reused)
+	}
+}
+
+// What is tuned but not retained is a run beside those of an experiment on the
+// retained tasks alone, which stay the same runs.
+func TestForgettingIsMeasuredOnRetainedTasks(t *testing.T) {
+	e, tasks := tinyEncoder(t), tinyTasks()
+	spec := tinySpec()
+	spec.Methods, spec.Seeds = []string{"full"}, []int{0}
+	spec.Retain = []string{tasks[0].Name, tasks[1].Name}
+	with := do(t, e, tasks, spec, t.TempDir()).Runs
+	spec.Retain = nil
+	alone := do(t, e, tasks[:2], spec, t.TempDir()).Runs
+	for _, want := range alone {
+		if got := find(t, with, "full", want.Task, 0); !reflect.DeepEqual(untimed([]Run{got}), untimed([]Run{want})) {
+			t.Errorf("%s: %+v, without the third task %+v", want.Task, got, want)
+		}
+	}
+	third := find(t, with, "full", tasks[2].Name, 0)
+	if got := slices.Sorted(maps.Keys(third.OffTarget)); !slices.Equal(got, slices.Sorted(slices.Values([]string{tasks[0].Name, tasks[1].Name}))) {
+		t.Errorf("forgetting by tuning on the third task was measured on %v", got)
 	}
 }
 

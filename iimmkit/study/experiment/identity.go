@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/iimmkit/iimm/datasets"
@@ -39,6 +40,8 @@ func identify(t *datasets.Task) taskIdentity {
 type planned struct {
 	Method finetune.Method `json:"-"`
 	Task   int             `json:"-"` // index of the tuned task
+	// OffTarget are the indices of the tasks on which forgetting is measured.
+	OffTarget []int `json:"-"`
 
 	RunID      string `json:"run_id"`
 	Model      string `json:"model"`
@@ -66,13 +69,16 @@ func asJSON(v any) (out map[string]any, err error) {
 
 // plan lists the runs of a spec, task by task, with their identities: hashes of
 // all that determines a run. Tasks that are only retained have no runs.
+// Forgetting is measured on all of tasks where the spec does not say on which.
 func plan(spec Spec, p Protocol, modelHash, backend string, tasks []*datasets.Task, tuned []int) ([]planned, error) {
 	var runs []planned
 	for _, k := range tuned {
 		task := identify(tasks[k])
 		var others []taskIdentity
+		var offTarget []int
 		for j, t := range tasks {
-			if j != k {
+			if j != k && (len(spec.Retain) == 0 || slices.Contains(spec.Retain, t.Name)) {
+				offTarget = append(offTarget, j)
 				others = append(others, identify(t))
 			}
 		}
@@ -96,7 +102,7 @@ func plan(spec Spec, p Protocol, modelHash, backend string, tasks []*datasets.Ta
 			}
 			for _, seed := range spec.Seeds {
 				runs = append(runs, planned{
-					Method: m, Task: k, MethodName: name, TaskName: task.Name, Seed: seed,
+					Method: m, Task: k, OffTarget: offTarget, MethodName: name, TaskName: task.Name, Seed: seed,
 					Model: spec.Model, Backend: backend, Protocol: p.Name, Steps: steps(settings), protocol: p, settings: settings, hashes: hashes,
 					RunID: content([]any{hashes, p.Name, seed, backend}),
 				})

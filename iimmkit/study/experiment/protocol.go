@@ -144,9 +144,12 @@ func override[T comparable](note func(string, any), name string, field, value *T
 
 // Spec asks for runs: every method on every task with every seed.
 type Spec struct {
-	Model    string    `json:"model"` // name of a shipped model or folder of a checkpoint
-	Methods  []string  `json:"methods"`
-	Tasks    []string  `json:"tasks"`
+	Model   string   `json:"model"` // name of a shipped model or folder of a checkpoint
+	Methods []string `json:"methods"`
+	Tasks   []string `json:"tasks"`
+	// Retain names the tasks on which forgetting is measured, but the tuned one;
+	// none: Tasks.
+	Retain   []string  `json:"retain,omitempty"`
 	Seeds    []int     `json:"seeds"`             // nil: the protocol's
 	Protocol string    `json:"protocol"`          // "": quick
 	Backend  string    `json:"backend,omitempty"` // "": auto
@@ -160,6 +163,17 @@ type Spec struct {
 func (s Spec) Check() error {
 	_, err := s.resolve()
 	return err
+}
+
+// load returns the names of all tasks that are read: those to tune on come first.
+func (s Spec) load() []string {
+	names := slices.Clone(s.Tasks)
+	for _, name := range s.Retain {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // TaskNames replaces the names of lists by what they hold: quick, the tasks of
@@ -223,6 +237,9 @@ func (s *Spec) resolve() (Protocol, error) {
 		return p, err
 	}
 	if err := twice("task", s.Tasks); err != nil {
+		return p, err
+	}
+	if err := twice("retained task", s.Retain); err != nil {
 		return p, err
 	}
 	if err := twice("seed", s.Seeds); err != nil {

@@ -333,10 +333,9 @@ func (s *session) tune(ctx context.Context, p planned, data finetune.Data, run *
 			return err
 		}
 		run.Accuracy = after[p.Task].Top1
-		for j, other := range s.tasks {
-			if j != p.Task {
-				run.OffTarget[other.Name] = [2]float64{other.before.ZeroShotAccuracy, after[j].Top1}
-			}
+		for _, j := range p.OffTarget {
+			other := s.tasks[j]
+			run.OffTarget[other.Name] = [2]float64{other.before.ZeroShotAccuracy, after[j].Top1}
 		}
 	} else {
 		x, err := s.testFeatures(ctx, t)

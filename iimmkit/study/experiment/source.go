@@ -57,14 +57,14 @@ func (n *named) encoder(spec Spec) (*encoder.Encoder, error) {
 }
 
 func (n *named) tasks(ctx context.Context, spec Spec, p Protocol, report progress.Reporter) ([]*datasets.Task, error) {
-	key := content([]any{spec.RealDir, spec.Tasks, p.NTrain, p.NTest, p.DataSeed})
+	key := content([]any{spec.RealDir, spec.load(), p.NTrain, p.NTest, p.DataSeed})
 	if tasks, ok := n.loaded[key]; ok {
 		return tasks, nil
 	}
-	bar := report.Start("load tasks", len(spec.Tasks))
+	bar := report.Start("load tasks", len(spec.load()))
 	defer bar.Done()
 	var tasks []*datasets.Task
-	for _, name := range spec.Tasks {
+	for _, name := range spec.load() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

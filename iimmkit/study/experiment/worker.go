@@ -48,13 +48,13 @@ type unit struct {
 // place is what tells one unit from another.
 type place struct {
 	Model, Backend, Real string
-	Tasks                []string
+	Tasks, Retain        []string
 	Data                 Protocol // without name and tuning
 }
 
 func placeOf(s Spec, p Protocol) string {
 	data := Protocol{NTrain: p.NTrain, NTest: p.NTest, DataSeed: p.DataSeed, Folds: p.Folds, FoldSeed: p.FoldSeed}
-	return content(place{s.Model, s.Backend, s.RealDir, s.Tasks, data})
+	return content(place{s.Model, s.Backend, s.RealDir, s.Tasks, s.Retain, data})
 }
 
 // plan opens the models and tasks of the specs and lists their runs.
@@ -85,14 +85,14 @@ func (w *worker) plan(ctx context.Context, specs []Spec) error {
 		if err := w.enter(u); err != nil {
 			return err
 		}
-		all := make([]int, len(u.tasks))
-		for i := range all {
-			all[i] = i
+		tuned := make([]int, len(u.spec.Tasks))
+		for i := range tuned {
+			tuned[i] = i
 		}
 		for _, k := range of[u] {
 			spec := &w.specs[k]
 			spec.Backend = u.session.backend // what auto means here
-			runs, err := plan(*spec, protocols[k], u.session.modelHash, u.session.backend, u.tasks, all)
+			runs, err := plan(*spec, protocols[k], u.session.modelHash, u.session.backend, u.tasks, tuned)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/iimmkit/iimm/datasets"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
@@ -46,9 +47,9 @@ func Models(protocol string) []string {
 	return []string{"micro"}
 }
 
-// Tasks returns the fixed task list of a protocol: the quick ones, which the
-// full protocol has too, or all drawn ones, and with a folder of the real data
-// sets those too.
+// Tasks returns the fixed task list of a protocol: the quick ones, or all drawn
+// ones, and with a folder of the real data sets those too. The full protocol
+// measures forgetting on the quick and the real ones (see Complete).
 func Tasks(protocol, realDir string) []string {
 	var names []string
 	quick := protocol == "" || protocol == "quick" || protocol == fullProtocol
@@ -64,21 +65,33 @@ func Tasks(protocol, realDir string) []string {
 }
 
 // Complete returns the spec with Methods and Tasks where it names none, for
-// each of the protocol's models unless it names one.
+// each of the protocol's models unless it names one. With the full protocol a
+// second spec tunes on the remaining drawn tasks, and measures forgetting on the
+// same ones as the first.
 func Complete(spec experiment.Spec) []experiment.Spec {
 	if len(spec.Methods) == 0 {
 		spec.Methods = Methods(spec.Protocol)
 	}
+	models := []string{spec.Model}
+	if spec.Model == "" {
+		models = Models(spec.Protocol)
+	}
+	var further []string
 	if len(spec.Tasks) == 0 {
 		spec.Tasks = Tasks(spec.Protocol, spec.RealDir)
-	}
-	if spec.Model != "" {
-		return []experiment.Spec{spec}
+		if spec.Protocol == fullProtocol {
+			further = slices.DeleteFunc(Tasks("standard", ""), func(name string) bool { return slices.Contains(spec.Tasks, name) })
+		}
 	}
 	var all []experiment.Spec
-	for _, model := range Models(spec.Protocol) {
+	for _, model := range models {
 		spec.Model = model
 		all = append(all, spec)
+		if further != nil {
+			more := spec
+			more.Tasks, more.Retain = further, spec.Tasks
+			all = append(all, more)
+		}
 	}
 	return all
 }
