@@ -276,7 +276,7 @@ func (c *Calibration) drop(model, method string, inputs []input, keep func(Obser
 func (s sample) problem(candidates []candidate, y func(Observation) float64, to, from func(float64) float64) *problem {
 	var allowed []candidate
 	for _, c := range candidates {
-		if !slices.ContainsFunc(c.needs(), func(i input) bool { return !slices.Contains(s.inputs, i) }) {
+		if !slices.ContainsFunc(c.needs(), func(i input) bool { return !slices.Contains(s.inputs, i) }) && !(c.bends && len(s.rows) > gaussianRows) {
 			allowed = append(allowed, c)
 		}
 	}

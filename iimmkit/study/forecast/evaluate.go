@@ -385,5 +385,5 @@ func Label(predictor string) string {
 	return predictorWords.Replace(predictor)
 }
 
-var predictorWords = strings.NewReplacer("probe_gain", "probe gain", "probe_10", "probe at 10 a class", "zero_shot", "zero-shot error", "iimm", "IIMM",
+var predictorWords = strings.NewReplacer("gp:", "Gaussian process of ", "probe_gain", "probe gain", "probe_10", "probe at 10 a class", "zero_shot", "zero-shot error", "iimm", "IIMM",
 	"mean_forgetting", "mean forgetting", "known", "what is known", "share", "share of the retained task", "*", " x ", "+", " + ")

@@ -60,7 +60,7 @@ func (p *problem) extrapolation(c int, in Inputs) Extrapolation {
 		d := max(low-v, v-high) / max(high-low, 1e-3)
 		further(d, fmt.Sprintf("%s %.3g is outside the calibration's range %.3g..%.3g", inputNames[i], show(in), show(p.in[lowest]), show(p.in[highest])))
 	}
-	if fit := p.fit(c, nothing()); fit.inverse != nil {
+	if fit := p.fit(c, nothing()); fit.determined() {
 		farthest := 0.0
 		for i := range p.in {
 			farthest = max(farthest, fit.leverage(p.x[c][i]))

@@ -41,7 +41,7 @@ type problem struct {
 	to, from func(float64) float64
 
 	x       [][][]float64 // [candidate][item][column]
-	fits    map[fitKey]ridge
+	fits    map[fitKey]regression
 	choices map[left]int
 	known   map[left][]foldResiduals
 }
@@ -52,7 +52,7 @@ type fitKey struct {
 }
 
 func newProblem(in []Inputs, y []float64, fold []int, candidates []candidate, to, from func(float64) float64) *problem {
-	p := &problem{in: in, y: y, fold: fold, candidates: candidates, to: to, from: from, fits: map[fitKey]ridge{}, choices: map[left]int{}, known: map[left][]foldResiduals{}}
+	p := &problem{in: in, y: y, fold: fold, candidates: candidates, to: to, from: from, fits: map[fitKey]regression{}, choices: map[left]int{}, known: map[left][]foldResiduals{}}
 	for _, f := range fold {
 		p.folds = max(p.folds, f+1)
 	}
@@ -67,7 +67,7 @@ func newProblem(in []Inputs, y []float64, fold []int, candidates []candidate, to
 }
 
 // fit is candidate c's without the folds in out.
-func (p *problem) fit(c int, out left) ridge {
+func (p *problem) fit(c int, out left) regression {
 	key := fitKey{c, out}
 	f, ok := p.fits[key]
 	if !ok {
@@ -79,7 +79,7 @@ func (p *problem) fit(c int, out left) ridge {
 				y = append(y, p.candidates[c].scale.forward(p.y[i], p.in[i]))
 			}
 		}
-		f = fitRidge(x, y)
+		f = p.candidates[c].fit(x, y)
 		p.fits[key] = f
 	}
 	return f

@@ -30,19 +30,12 @@ func fitRidge(x [][]float64, y []float64) ridge {
 	if k == 0 {
 		return f
 	}
-	unit := make([]float64, k)
 	for c := range k {
 		for _, row := range x {
 			f.center[c] += row[c] / float64(n)
 		}
-		for _, row := range x {
-			unit[c] += (row[c] - f.center[c]) * (row[c] - f.center[c]) / float64(n)
-		}
-		unit[c] = math.Sqrt(unit[c])
-		if unit[c] <= 1e-12*math.Abs(f.center[c]) || unit[c] == 0 { // rounding only
-			unit[c] = math.Inf(1)
-		}
 	}
+	unit := spread(x, f.center)
 	gram := mat.NewSymDense(k, nil)
 	xy := make([]float64, k)
 	yy := 0.0
@@ -90,6 +83,21 @@ func fitRidge(x [][]float64, y []float64) ridge {
 	return f
 }
 
+// spread returns the columns' standard deviations, infinite where a column does not vary.
+func spread(x [][]float64, center []float64) []float64 {
+	unit := make([]float64, len(center))
+	for c := range center {
+		for _, row := range x {
+			unit[c] += (row[c] - center[c]) * (row[c] - center[c]) / float64(len(x))
+		}
+		unit[c] = math.Sqrt(unit[c])
+		if unit[c] <= 1e-12*math.Abs(center[c]) || unit[c] == 0 { // rounding only
+			unit[c] = math.Inf(1)
+		}
+	}
+	return unit
+}
+
 // evidence returns the coefficients [k] along the eigenvectors of X'X, whose
 // values and products with X'y are given; yy is y'y.
 func evidence(values, along []float64, yy float64, n int) []float64 {
@@ -114,6 +122,8 @@ func evidence(values, along []float64, yy float64, n int) []float64 {
 	}
 	return w
 }
+
+func (f ridge) determined() bool { return f.inverse != nil }
 
 func (f ridge) at(x []float64) float64 {
 	v := f.height
