@@ -260,7 +260,7 @@ func (s *Source) together(records []int, signatures []*signature, opt FolderOpti
 					if a, b := s.Records[i].Class, s.Records[j].Class; a != b {
 						message += ", which is of class " + displayName(b)
 					}
-					problems.Add(Duplicate, s.Records[i].ID, message)
+					problems.addCopy(Duplicate, pair{s, i, j}, message)
 				}
 				joined.join(i, j)
 				return true
@@ -303,14 +303,16 @@ func (s *Source) apart(p *parts, signatures []*signature, opt FolderOptions, pro
 		}
 		before, n := l.Len(), 0
 		for at, i := range l.records {
-			message := ""
+			message, of := "", 0
 			if f != nil {
 				f.find(i, func(j int, exact bool) bool {
+					of = j
 					message = sameAs(exact) + " " + displayName(s.Records[j].ID)
 					return false
 				})
 			}
-			if g := opt.group(s.Records[i]); message == "" && g != "" {
+			copied := message != ""
+			if g := opt.group(s.Records[i]); !copied && g != "" {
 				if j, ok := groups[g]; ok {
 					message = "is of group " + displayName(g) + ", as is " + displayName(s.Records[j].ID)
 				}
@@ -320,7 +322,12 @@ func (s *Source) apart(p *parts, signatures []*signature, opt FolderOptions, pro
 				n++
 				continue
 			}
-			problems.Add(Leak, s.Records[i].ID, message+" of another split; it is left out of the "+split.name+" split")
+			message += " of another split; it is left out of the " + split.name + " split"
+			if copied {
+				problems.addCopy(Leak, pair{s, i, of}, message)
+			} else {
+				problems.Add(Leak, s.Records[i].ID, message)
+			}
 		}
 		l.records, l.labels = l.records[:n], l.labels[:n]
 		if n == 0 {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/iimmkit/iimm/iimmkit/file/picture"
 )
 
 // OnError says what is done with files that cannot be used.
@@ -52,6 +54,29 @@ type Problem struct {
 	Kind    string `json:"kind"`
 	Path    string `json:"path"` // below the source, or "line 7"
 	Message string `json:"message"`
+	// Of is the path of the picture of which the one at Path is a copy, of a Leak or
+	// a Duplicate.
+	Of string `json:"of,omitempty"`
+
+	pair *pair
+}
+
+// pair is a picture of a source and one that it is a copy of.
+type pair struct {
+	source     *Source
+	copied, of int
+}
+
+// Pictures returns the picture at Path and the one of which it is a copy, nil
+// where the problem is not that of a copy.
+func (p Problem) Pictures() (copied, of *picture.RGB, err error) {
+	if p.pair == nil {
+		return nil, nil, nil
+	}
+	if copied, err = p.pair.source.Picture(p.pair.copied); err == nil {
+		of, err = p.pair.source.Picture(p.pair.of)
+	}
+	return copied, of, err
 }
 
 func (p Problem) String() string { return p.Path + ": " + p.Message }
@@ -79,7 +104,15 @@ func (p *Problems) Len() int { return len(p.List()) }
 func (p *Problems) Add(kind, path, message string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.list = append(p.list, Problem{kind, displayName(path), message})
+	p.list = append(p.list, Problem{Kind: kind, Path: displayName(path), Message: message})
+}
+
+// addCopy appends a Leak or a Duplicate.
+func (p *Problems) addCopy(kind string, c pair, message string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	records := c.source.Records
+	p.list = append(p.list, Problem{kind, displayName(records[c.copied].ID), message, displayName(records[c.of].ID), &c})
 }
 
 // refusal is the error of a source under Fail, nil without problems.

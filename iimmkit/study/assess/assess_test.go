@@ -107,6 +107,9 @@ func TestAssessmentOfAFolder(t *testing.T) {
 	if a.Data.Unusable != 1 || a.Data.Copies+a.Data.Leaks != 1 || a.Data.Images < 209 || a.Data.Train+a.Data.Test != a.Data.Images || a.Title != "tiles" {
 		t.Errorf("%+v, title %s", a.Data, a.Title)
 	}
+	if c := a.Pictures.Copies; len(c) != 1 || c[0].ID == "" || c[0].Of == "" || c[0].ID == c[0].Of || c[0].PNG != c[0].OfPNG || c[0].PNG == "" || c[0].Leak != (a.Data.Leaks == 1) {
+		t.Errorf("pictures of copies %+v", c)
+	}
 	if len(a.Data.Swapped) != 1 || a.Data.Swapped[0].AsB < .5 || a.Data.Swapped[0].BAsA < .5 {
 		t.Errorf("swapped %+v", a.Data.Swapped)
 	}

@@ -15,6 +15,19 @@ type Pictures struct {
 	Typical []Picture `json:"typical"` // of each class, the one nearest to its mean
 	// Wrong are those most clearly taken for another class.
 	Wrong []Picture `json:"wrong"`
+	// Copies are pairs of pictures of which one is to go.
+	Copies []Copy `json:"copies"`
+}
+
+// Copy is a picture and the one that it is a copy of.
+type Copy struct {
+	ID string `json:"id"`
+	Of string `json:"of"`
+	// Leak tells that the one is in the training and the other in the test part.
+	Leak bool `json:"leak"`
+	// PNG and OfPNG are thumbnails, as the text of data URIs.
+	PNG   string `json:"-"`
+	OfPNG string `json:"-"`
 }
 
 // Picture is one image of the data.
@@ -30,11 +43,12 @@ const (
 	mostTypical = 24
 	mostWrong   = 12
 	mostAlike   = 2  // of one class taken for one other
+	mostCopies  = 12 // leaks first
 	thumbnail   = 96 // pixels of the longer side
 )
 
 func pictures(task *datasets.Task, parts []part, a *Assessment) (Pictures, error) {
-	p := Pictures{Typical: []Picture{}, Wrong: []Picture{}}
+	p := Pictures{Typical: []Picture{}, Wrong: []Picture{}, Copies: []Copy{}}
 	train := parts[0]
 	d := train.set.Images.Cols
 	x := train.set.Images.Float32s()
@@ -59,7 +73,7 @@ func pictures(task *datasets.Task, parts []part, a *Assessment) (Pictures, error
 		if !ok || len(p.Typical) == mostTypical {
 			continue
 		}
-		small, err := shrink(train.images, i)
+		small, err := thumbnailOf(train.images, i)
 		if err != nil {
 			return p, err
 		}
@@ -89,21 +103,55 @@ func pictures(task *datasets.Task, parts []part, a *Assessment) (Pictures, error
 		if len(p.Wrong) == mostWrong {
 			break
 		}
-		small, err := shrink(part.images, m.image)
+		small, err := thumbnailOf(part.images, m.image)
 		if err != nil {
 			return p, err
 		}
 		p.Wrong = append(p.Wrong, Picture{ID: part.images.ID(m.image), Class: task.ClassNames[part.set.Labels[m.image]], As: task.ClassNames[part.best[m.image]], PNG: small})
 	}
-	return p, nil
+	var err error
+	p.Copies, err = copies(a.Data.Problems)
+	return p, err
 }
 
-// shrink returns a thumbnail as the text of a data URI.
-func shrink(images datasets.Images, i int) (string, error) {
+// copies returns the first pairs, those between training and test part before others.
+func copies(problems []datasets.Problem) ([]Copy, error) {
+	list := []Copy{}
+	for _, kind := range []string{datasets.Leak, datasets.Duplicate} {
+		for _, problem := range problems {
+			if problem.Kind != kind || len(list) == mostCopies {
+				continue
+			}
+			one, other, err := problem.Pictures()
+			if err != nil {
+				return nil, err
+			}
+			if one == nil { // of the same group, but another picture
+				continue
+			}
+			c := Copy{ID: problem.Path, Of: problem.Of, Leak: kind == datasets.Leak}
+			if c.PNG, err = shrink(one); err != nil {
+				return nil, err
+			}
+			if c.OfPNG, err = shrink(other); err != nil {
+				return nil, err
+			}
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+func thumbnailOf(images datasets.Images, i int) (string, error) {
 	p, err := images.Image(i)
 	if err != nil {
 		return "", err
 	}
+	return shrink(p)
+}
+
+// shrink returns a thumbnail as the text of a data URI.
+func shrink(p *picture.RGB) (string, error) {
 	if longer := max(p.Width, p.Height); longer > thumbnail {
 		p = picture.Resize(p, max(1, p.Width*thumbnail/longer), max(1, p.Height*thumbnail/longer))
 	}

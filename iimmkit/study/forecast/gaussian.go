@@ -3,7 +3,10 @@ package forecast
 import (
 	"math"
 
-	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
 // regression is a fit of numbers to rows of columns.
@@ -61,41 +64,45 @@ func fitGaussian(x [][]float64, y []float64) gaussian {
 	n, k := len(y), len(x[0])
 	g.unit = spread(x, g.center)
 	g.rows = make([][]float64, n)
-	residual := mat.NewVecDense(n, nil)
+	residual := make([]float64, n)
 	for i, row := range x {
 		g.rows[i] = g.standard(row)
-		residual.SetVec(i, y[i]-g.height)
+		residual[i] = y[i] - g.height
 	}
 	g.weight = make([]float64, n)
-	if k == 0 || mat.Norm(residual, 2) == 0 {
+	if k == 0 || floats.Norm(residual, 2) == 0 {
 		return g
 	}
-	dots, distances := mat.NewSymDense(n, nil), mat.NewSymDense(n, nil)
+	dots, distances := make([]float64, n*n), make([]float64, n*n) // upper triangles
 	for i := range n {
-		for j := range i + 1 {
-			dot, d := g.products(g.rows[i], g.rows[j])
-			dots.SetSym(i, j, dot)
-			distances.SetSym(i, j, d)
+		for j := i; j < n; j++ {
+			dots[i*n+j], distances[i*n+j] = g.products(g.rows[i], g.rows[j])
 		}
 	}
+	// LAPACK itself: mat.Cholesky also estimates a condition number, which takes longer.
+	matrix := blas64.Symmetric{N: n, Stride: n, Data: make([]float64, n*n), Uplo: blas.Upper}
+	weight := blas64.General{Rows: n, Cols: 1, Stride: 1, Data: make([]float64, n)}
 	best := math.Inf(-1)
-	matrix := mat.NewSymDense(n, nil)
-	var factor mat.Cholesky
-	var weight mat.VecDense
 	for _, c := range covariances {
 		for i := range n {
-			for j := range i {
-				matrix.SetSym(i, j, c.of(dots.At(i, j), distances.At(i, j)))
+			for j := i; j < n; j++ {
+				matrix.Data[i*n+j] = c.of(dots[i*n+j], distances[i*n+j])
 			}
-			matrix.SetSym(i, i, c.of(dots.At(i, i), 0)+1)
+			matrix.Data[i*n+i]++
 		}
-		if !factor.Factorize(matrix) || factor.SolveVecTo(&weight, residual) != nil {
+		factor, ok := lapack64.Potrf(matrix)
+		if !ok {
 			continue // does not happen: the noise keeps it positive
 		}
-		evidence := -float64(n)/2*math.Log(mat.Dot(residual, &weight)/float64(n)) - factor.LogDet()/2
+		copy(weight.Data, residual)
+		lapack64.Potrs(factor, weight)
+		evidence := -float64(n) / 2 * math.Log(floats.Dot(residual, weight.Data)/float64(n))
+		for i := range n {
+			evidence -= math.Log(factor.Data[i*n+i])
+		}
 		if evidence > best {
 			best, g.covariance = evidence, c
-			copy(g.weight, weight.RawVector().Data)
+			copy(g.weight, weight.Data)
 		}
 	}
 	return g

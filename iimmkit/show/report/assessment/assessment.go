@@ -91,7 +91,10 @@ type section struct {
 	Terms    [][2]string
 }
 
-type picture struct{ URI, Caption string }
+type picture struct {
+	URI, Caption string
+	Beside       string // URI of a picture to compare with, or empty
+}
 
 // Traffic lights.
 const (

@@ -32,8 +32,9 @@ func made(t *testing.T) *assess.Assessment {
 		},
 		ZeroShot: assess.ZeroShot{N: 200, Accuracy: .3, CI95: [2]float64{.24, .37}, Chance: .5},
 		Measured: measure.Result{IIMM: .4}, ImagesForIIMM: 77,
-		Probe:    assess.Probe{Accuracy: .8, CI95: [2]float64{.74, .85}, Curve: []forecast.CurvePoint{{PerClass: 1, Accuracy: .5, Tested: 120}, {PerClass: 4, Accuracy: .6, Tested: 120}, {PerClass: 16, Accuracy: .7, Tested: 120}, {PerClass: 48, Accuracy: .8, Tested: 120}}},
-		Pictures: assess.Pictures{Typical: []assess.Picture{{ID: "1", Class: nasty, PNG: "data:image/png;base64,AAAA"}}, Wrong: []assess.Picture{{ID: "2", Class: "b", As: nasty, PNG: "data:image/png;base64,AAAA"}}},
+		Probe: assess.Probe{Accuracy: .8, CI95: [2]float64{.74, .85}, Curve: []forecast.CurvePoint{{PerClass: 1, Accuracy: .5, Tested: 120}, {PerClass: 4, Accuracy: .6, Tested: 120}, {PerClass: 16, Accuracy: .7, Tested: 120}, {PerClass: 48, Accuracy: .8, Tested: 120}}},
+		Pictures: assess.Pictures{Typical: []assess.Picture{{ID: "1", Class: nasty, PNG: "data:image/png;base64,AAAA"}}, Wrong: []assess.Picture{{ID: "2", Class: "b", As: nasty, PNG: "data:image/png;base64,AAAA"}},
+			Copies: []assess.Copy{{ID: nasty + "1", Of: "2", PNG: "data:image/png;base64,AAAA", OfPNG: "data:image/png;base64,BBBB"}, {ID: "3", Of: "4", Leak: true}}},
 	}
 	c, model, err := forecast.ShippedFor("micro")
 	if err != nil {
@@ -68,7 +69,7 @@ func render(t *testing.T, a *assess.Assessment, lang string) string {
 func TestThePageSaysWhatWasFoundInBothLanguages(t *testing.T) {
 	a := made(t)
 	page := render(t, a, English)
-	for _, want := range []string{"30 %", "24 % to 37 %", "24 %～37 %", "cut off", "world/shape", "77", "<svg", "data:image/png;base64,AAAA", a.Forecast.Calibration.Hash} {
+	for _, want := range []string{"30 %", "24 % to 37 %", "24 %～37 %", "cut off", "world/shape", "77", "<svg", "data:image/png;base64,AAAA", "data:image/png;base64,BBBB", "3 (training) and 4 (test)", a.Forecast.Calibration.Hash} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
 		}
@@ -101,7 +102,7 @@ func TestThePageSaysWhatWasFoundInBothLanguages(t *testing.T) {
 func TestThePageNeedsNoNetwork(t *testing.T) {
 	a := made(t)
 	a.Title, a.Data.Classes[0].Name, a.Data.Classes[0].Caption = "parts", "a", "a"
-	a.Data.Problems, a.Data.Swapped, a.Pictures.Typical[0].Class, a.Pictures.Wrong[0].As = nil, nil, "a", "a"
+	a.Data.Problems, a.Data.Swapped, a.Pictures.Copies, a.Pictures.Typical[0].Class, a.Pictures.Wrong[0].As = nil, nil, nil, "a", "a"
 	page := render(t, a, English)
 	for _, found := range regexp.MustCompile(`(?:src|href|url\()\s*=?\s*["']?[^"'>\s)]+`).FindAllString(page, -1) {
 		if !strings.Contains(found, "data:") && !strings.HasPrefix(found, "src '") {

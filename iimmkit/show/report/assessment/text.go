@@ -38,6 +38,7 @@ type text struct {
 	curveTitle, curveSubtitle, curveX, curveY                  string
 	curveFit, curveMeasured                                    string
 	typical, wrong, wrongCaption                               string
+	pairTitle, pairText, pairCaption, leakCaption              string
 	standingText                                               string
 	sure, sureText, outside, near                              string
 	measured                                                   string
@@ -54,6 +55,9 @@ func (t text) page(a *assess.Assessment, program string) (content, error) {
 		Light: light(a.Decision), Headline: t.headline(a), Points: t.points(a), Numbers: t.numbers(a),
 	}
 	c.Sections = append(c.Sections, section{Title: t.next, List: t.steps(a)}, t.doctor(a))
+	if len(a.Pictures.Copies) > 0 {
+		c.Sections = append(c.Sections, t.pairs(a))
+	}
 	if s := t.methodTable(a); s.Rows != nil {
 		c.Sections = append(c.Sections, s)
 	}
@@ -283,7 +287,20 @@ func (t text) pictures(a *assess.Assessment, title string, list []assess.Picture
 		if p.As != "" {
 			caption = fmt.Sprintf(t.wrongCaption, p.Class, p.As)
 		}
-		s.Pictures = append(s.Pictures, picture{p.PNG, caption})
+		s.Pictures = append(s.Pictures, picture{URI: p.PNG, Caption: caption})
+	}
+	return s
+}
+
+// pairs shows copies beside what they are copies of.
+func (t text) pairs(a *assess.Assessment) section {
+	s := section{Title: t.pairTitle, Text: []string{t.pairText}}
+	for _, c := range a.Pictures.Copies {
+		caption := t.pairCaption
+		if c.Leak {
+			caption = t.leakCaption
+		}
+		s.Pictures = append(s.Pictures, picture{c.PNG, fmt.Sprintf(caption, c.ID, c.Of), c.OfPNG})
 	}
 	return s
 }

@@ -51,6 +51,8 @@ var english = text{
 	balanceNot: "At %g a label and %g a point of accuracy, labelling for this does not pay.",
 	curveTitle: "What more images would bring", curveSubtitle: "a linear classifier on the untuned model; band: 80 %",
 	curveX: "images of each class, as powers of 2", curveY: "recognised, %", curveFit: "fitted curve", curveMeasured: "measured",
+	pairTitle: "Copies", pairText: "Of each pair, one picture is to go: copies tell a model nothing new, and a test with pictures that it was trained on flatters it.",
+	pairCaption: "%s, a copy of %s", leakCaption: "%s (training) and %s (test): left out of training",
 	typical: "Typical images", wrong: "Images that the untuned model gets most clearly wrong", wrongCaption: "%s, taken for %s",
 	sure: "How sure is this",
 	sureText: "The forecast was learned from %d other tasks, on which models (%s) were really tuned. Source: %s. A task unlike all of them can turn out otherwise; the ranges are as wide as " +
@@ -121,6 +123,8 @@ var japanese = text{
 	balanceNot: "ラベル1枚 %g、正解率1ポイント %g では、ラベル付けは採算に合いません。",
 	curveTitle: "画像を増やすと", curveSubtitle: "追加学習前のモデル上の線形分類器。帯は80%区間",
 	curveX: "各クラスの枚数（2のべき）", curveY: "正解率（%）", curveFit: "当てはめた曲線", curveMeasured: "実測",
+	pairTitle: "重複した画像", pairText: "各組のうち一方を除いてください。重複からモデルが新たに学ぶことはなく、学習に使った画像で試験すると実力より良く見えます。",
+	pairCaption: "%s は %s の重複", leakCaption: "%s（学習用）と %s（試験用）：学習から除きました",
 	typical: "代表的な画像", wrong: "現在のモデルが最も明らかに間違える画像", wrongCaption: "%s を %s と誤認",
 	sure:         "どのくらい確かか",
 	sureText:     "この予測は、実際に追加学習した他の %d 課題（モデル %s）から学んだものです。出典：%s。これらに似ていない課題では外れることがあります。区間の幅は、各課題を他の課題から予測したときの外れ方によります。",
