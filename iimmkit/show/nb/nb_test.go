@@ -5,14 +5,17 @@ import (
 	"encoding/gob"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -147,6 +150,101 @@ func TestParamOfWrongTypeEndsTheCell(t *testing.T) {
 	}
 }
 
+func TestParamReadsWhatARunGives(t *testing.T) {
+	t.Setenv("IIMM_PARAMS", `{"ledger-folder": "out/x", "n": 12, "rate": "0.5", "full": true, "name": "a \"b\" \u50b7", "seed": "0"}`)
+	t.Setenv("IIMM_PARAM_N", "13") // of the shell: what the run gives is nearer
+	t.Setenv("IIMM_PARAM_LIMIT", "90s")
+	if got := Param("ledger_folder", "y"); got != "out/x" {
+		t.Error(got)
+	}
+	if got := Param("n", 3); got != 12 {
+		t.Error(got)
+	}
+	if got := Param("rate", 1.0); got != 0.5 {
+		t.Error(got)
+	}
+	if got := Param("full", false); !got {
+		t.Error(got)
+	}
+	if got := Param("name", ""); got != `a "b" 傷` {
+		t.Error(got)
+	}
+	if got := Param("seed", uint64(7)); got != 0 {
+		t.Error(got)
+	}
+	if got := Param("limit", time.Second); got != 90*time.Second {
+		t.Error(got)
+	}
+	if got := Param("not-given", 3); got != 3 {
+		t.Error(got)
+	}
+	for _, c := range []struct{ given, complaint string }{
+		{`{"n": "many"}`, `parameter n: "many" is not a whole number (from IIMM_PARAMS)`},
+		{`{"n": [1]}`, `parameter n: "[1]" is not a whole number (from IIMM_PARAMS)`},
+		{`{"n": 1, "N": 2}`, `parameter n is given twice in IIMM_PARAMS, the second time as "n"`},
+		{`n=1`, `IIMM_PARAMS is not a JSON object such as {"task": "mnist"}: `},
+	} {
+		t.Setenv("IIMM_PARAMS", c.given)
+		_, err, code := captured(t, func() { Param("n", 3) })
+		if code != 1 || !strings.HasPrefix(err, "Error: "+c.complaint) || strings.Count(err, "\n") != 1 {
+			t.Errorf("%s: exit %d, %q", c.given, code, err)
+		}
+	}
+}
+
+func TestCheckSaysWhatToDoWhereItIsKnown(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	_, err, _ := captured(t, func() { Must(os.Open("embeddings.npz")) })
+	if !strings.Contains(err, "\nCells run in "+dir+":") {
+		t.Errorf("%q", err)
+	}
+	_, err, _ = captured(t, func() { Check(&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}) })
+	if !strings.Contains(err, "iimm cache clean") {
+		t.Errorf("%q", err)
+	}
+	_, err, _ = captured(t, func() { Check(fmt.Errorf("ledger: %w", fs.ErrPermission)) })
+	if !strings.Contains(err, "belongs to someone else") {
+		t.Errorf("%q", err)
+	}
+}
+
+func TestTablesOpenSortedByEachColumn(t *testing.T) {
+	var undefined *float64
+	headers := []string{"task", "gain <points>", "n"}
+	rows := [][]any{{"b", 1.5, 1}, {"c", undefined, 2}, {"a", -2.0, 3}, {"d", 30.0, 4}}
+	got := tableHTML(headers, rows)
+	views := strings.Split(got, "<table>")
+	if len(views) != 5 || strings.Count(got, "<details>") != 3 || strings.Count(got, "</details>") != 4 || strings.Contains(got, "<script") {
+		t.Fatalf("%d tables in\n%s", len(views)-1, got)
+	}
+	column := func(view string) string {
+		out := ""
+		for _, line := range strings.Split(view, "<tr>")[2:] {
+			out += line[strings.Index(line, ">")+1 : strings.Index(line, "</td>")]
+		}
+		return out
+	}
+	for i, want := range []string{"bcad", "abcd", "dbac", "dacb"} {
+		if got := column(views[i+1]); got != want {
+			t.Errorf("table %d: rows %s, want %s", i, got, want)
+		}
+	}
+	for _, want := range []string{"<summary>task ↑</summary>", "<summary>gain &lt;points&gt; ↓</summary>", "<summary>n ↓</summary>"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	for name, rows := range map[string][][]any{"three rows": rows[:3], "too many": make([][]any, 500)} {
+		if strings.Contains(tableHTML(headers, rows), "<details") {
+			t.Errorf("%s: sorted forms", name)
+		}
+	}
+	if got := tableHTML([]string{"n"}, [][]any{{4}, {3}, {2}, {1}}); strings.Contains(got, "<details") {
+		t.Error("a table that is sorted opens as itself")
+	}
+}
+
 func TestCheckEndsWithTheError(t *testing.T) {
 	if _, err, code := captured(t, func() { Check(nil) }); code != -1 || err != "" {
 		t.Errorf("Check(nil): exit %d, %q", code, err)
@@ -208,6 +306,12 @@ func TestProgressBarMarkup(t *testing.T) {
 		t.Error(got)
 	}
 	if got := d[mimePlain]; got != "embedding <x> [==========          ] 5/10  2.5/s, 2.0 s left" {
+		t.Error(got)
+	}
+	start := time.Now()
+	b = &bar{title: "tuning", total: 4, n: 1, start: start}
+	b.end = start.Add(time.Minute)
+	if got := b.data(15 * time.Second)[mimePlain]; !strings.HasSuffix(got.(string), ", 45 s left") {
 		t.Error(got)
 	}
 	b = &bar{title: "reading", n: 3, finished: true}
