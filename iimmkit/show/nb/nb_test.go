@@ -2,12 +2,14 @@ package nb
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
+	"image/png"
 	"io"
 	"io/fs"
 	"math"
@@ -359,19 +361,9 @@ func TestChartIsSentInEveryForm(t *testing.T) {
 	}
 }
 
-func TestPicturesAreEnlargedAndNamed(t *testing.T) {
+func TestPicturesAreNamedThumbnails(t *testing.T) {
 	dot := image.NewGray(image.Rect(5, 5, 7, 6))
 	dot.SetGray(6, 5, color.Gray{Y: 255})
-	big := enlarge(dot, 96)
-	if b := big.Bounds(); b.Dx() != 96 || b.Dy() != 48 {
-		t.Errorf("bounds %v", b)
-	}
-	if r, _, _, _ := big.At(47, 20).RGBA(); r != 0 {
-		t.Error("left half is not black")
-	}
-	if r, _, _, _ := big.At(48, 20).RGBA(); r != 0xffff {
-		t.Error("right half is not white")
-	}
 	data, err := picturesData([]image.Image{dot, dot, dot, dot, dot, dot, dot}, []string{"a <b>", "c"})
 	if err != nil {
 		t.Fatal(err)
@@ -379,6 +371,21 @@ func TestPicturesAreEnlargedAndNamed(t *testing.T) {
 	page := data[mimeHTML].(string)
 	if n := strings.Count(page, "<img"); n != 7 || strings.Count(page, "<tr>") != 2 || strings.Contains(page, "<b>") {
 		t.Errorf("%d pictures in\n%s", n, page)
+	}
+	_, uri, _ := strings.Cut(page, "data:image/png;base64,")
+	uri, _, _ = strings.Cut(uri, `"`)
+	raw, err := base64.StdEncoding.DecodeString(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	big, err := png.Decode(bytes.NewReader(raw))
+	if err != nil || big.Bounds().Dx() != 96 || big.Bounds().Dy() != 48 {
+		t.Fatalf("%v, %v", big, err)
+	}
+	left, _, _, _ := big.At(47, 20).RGBA()
+	right, _, _, _ := big.At(48, 20).RGBA()
+	if left != 0 || right != 0xffff {
+		t.Errorf("halves are %d and %d", left, right)
 	}
 	if data[mimePlain] != "7 pictures: a <b>; c" {
 		t.Error(data[mimePlain])
