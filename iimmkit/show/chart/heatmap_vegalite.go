@@ -46,13 +46,18 @@ func (h HeatMap) VegaLite() (json.RawMessage, error) {
 	y := object{"field": "row", "type": "ordinal", "title": titled(h.RowTitle), "scale": object{"domain": index(len(h.Rows))}, "axis": object{"labelExpr": nameOf(h.Rows, "datum.value"), "labelLimit": 130}}
 	color := object{"condition": object{"test": "!isValid(datum.value)", "value": emptyCell}, "field": "value", "type": "quantitative", "title": titled(h.ValueTitle),
 		"scale": object{"domain": []float64{colours.lo, colours.hi}, "range": stops, "clamp": true}}
-	tooltip := []object{{"field": "rowName", "type": "nominal", "title": axisName(Axis{Title: h.RowTitle}, w.rowName)}, {"field": "columnName", "type": "nominal", "title": axisName(Axis{Title: h.ColumnTitle}, w.columnName)},
-		{"field": "value", "type": "quantitative", "title": axisName(Axis{Title: h.ValueTitle}, w.value), "format": ".4~g"}}
+	rowTitle, columnTitle := axisName(Axis{Title: h.RowTitle}, w.rowName), axisName(Axis{Title: h.ColumnTitle}, w.columnName)
+	if rowTitle == columnTitle { // a tooltip has one line for each title
+		rowTitle, columnTitle = rowTitle+" ("+w.rowName+")", columnTitle+" ("+w.columnName+")"
+	}
+	tooltip := []object{{"field": "rowName", "type": "nominal", "title": rowTitle}, {"field": "columnName", "type": "nominal", "title": columnTitle},
+		{"field": "words", "type": "nominal", "title": axisName(Axis{Title: h.ValueTitle}, w.value)}}
 	if details {
 		tooltip = append(tooltip, object{"field": "detail", "type": "nominal", "title": " "})
 	}
 	// The names once, not in every cell.
-	transform := []object{{"calculate": nameOf(h.Rows, "datum.row"), "as": "rowName"}, {"calculate": nameOf(h.Columns, "datum.column"), "as": "columnName"}}
+	transform := []object{{"calculate": nameOf(h.Rows, "datum.row"), "as": "rowName"}, {"calculate": nameOf(h.Columns, "datum.column"), "as": "columnName"},
+		{"calculate": "isValid(datum.value) ? format(datum.value, '.4~g') : " + nameOf([]string{h.missing()}, "0"), "as": "words"}}
 	var params []object
 	if len(h.Slices) > 1 {
 		var names []string

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/iimmkit/iimm/iimmkit/core/evaluate"
 )
 
 // sampleCalibrated has a confidence that is too high by off.
@@ -16,11 +18,13 @@ func sampleCalibrated(name string, off float64) Calibrated {
 	for b := range 10 {
 		n := []int{0, 4, 9, 15, 20, 26, 33, 41, 60, 92}[b]
 		middle := (float64(b) + .5) / 10
-		c.Bins = append(c.Bins, ConfidenceBin{From: float64(b) / 10, To: float64(b+1) / 10, N: n, Confidence: middle, Accuracy: math.Max(0, middle-off)})
+		c.Bins = append(c.Bins, ConfidenceBin{From: float64(b) / 10, To: float64(b+1) / 10, N: n, Confidence: float(middle), Accuracy: float(math.Max(0, middle-off))})
 	}
-	c.Bins[0].Accuracy, c.Bins[0].Confidence = math.NaN(), math.NaN()
+	c.Bins[0].Accuracy, c.Bins[0].Confidence = nil, nil
 	return c
 }
+
+func float(v float64) *float64 { return &v }
 
 func sampleFrontier() Frontier {
 	limit, chosen := 3.0, .5
@@ -130,10 +134,31 @@ func newSamples() map[string]Chart {
 	}
 }
 
-func TestCalibrationErrorIsTheMeanGap(t *testing.T) {
-	c := Calibrated{Bins: []ConfidenceBin{{To: .5, N: 0, Accuracy: math.NaN()}, {From: .5, To: .8, N: 30, Accuracy: .5, Confidence: .7}, {From: .8, To: 1, N: 10, Accuracy: 1, Confidence: .9}}}
-	if got := c.ECE(); math.Abs(got-(.75*.2+.25*.1)) > 1e-15 {
-		t.Error(got)
+// What package evaluate measures converts, bin by bin, and gives its error.
+func TestCalibrationErrorIsThatOfTheMeasurement(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 3))
+	const n, classes = 200, 4
+	var scores []float64
+	var labels []int
+	for range n {
+		for range classes {
+			scores = append(scores, r.NormFloat64())
+		}
+		labels = append(labels, r.IntN(classes))
+	}
+	measured, err := evaluate.Calibrate(scores, labels, classes, 1.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Calibrated{Name: "measured"}
+	for _, b := range measured.Bins {
+		c.Bins = append(c.Bins, ConfidenceBin(b))
+	}
+	if math.Abs(c.ECE()-measured.ECE) > 1e-12 || c.n() != n || measured.ECE < .05 {
+		t.Errorf("ECE %v, measured %v, of %d images", c.ECE(), measured.ECE, c.n())
+	}
+	if _, err := (Reliability{Series: []Calibrated{c}}).SVG(); err != nil {
+		t.Error(err)
 	}
 }
 

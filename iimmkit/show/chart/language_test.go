@@ -29,7 +29,7 @@ func japaneseSamples(t *testing.T) map[string]Chart {
 		"histograms":  Histograms{Language: Japanese, Title: "題", X: Axis{Title: "余弦"}, Series: []Histogram{{Name: "一致", Edges: []float64{0, 1}, Counts: []float64{1}}}},
 		"lines":       Lines{Language: Japanese, Title: "題", X: Axis{Title: "横"}, Y: Axis{Title: "縦"}, Series: []Line{{Name: "線", X: []float64{0, 1}, Y: []float64{0, math.NaN()}, Low: []float64{0, 0}, High: []float64{1, 1}}}},
 		"map":         EmbeddingMap{Language: Japanese, Title: "題", Classes: []string{"円"}, Images: []MapPoint{point, {X: 2, Y: 3}, {}}, Captions: []MapPoint{{X: 5}}},
-		"reliability": Reliability{Language: Japanese, Title: "題", Series: []Calibrated{{Name: "前", Bins: []ConfidenceBin{{From: .5, To: 1, N: 3, Accuracy: 1, Confidence: .7}}}}},
+		"reliability": Reliability{Language: Japanese, Title: "題", Series: []Calibrated{{Name: "前", Bins: []ConfidenceBin{{From: .5, To: 1, N: 3, Accuracy: float(1), Confidence: float(.7)}}}}},
 		"frontier":    Frontier{Language: Japanese, Title: "題", X: Axis{Title: "忘却"}, Y: Axis{Title: "利得"}, Limit: &limit, Series: []Blend{{Name: "全層", Chosen: &chosen, Points: []BlendPoint{{Alpha: .5, GainInterval: &[2]float64{0, 1}}}}}},
 		"gallery":     Gallery{Language: Japanese, Title: "題", Pictures: []Picture{{Image: image.NewGray(image.Rect(0, 0, 2, 2)), Words: []string{"円"}}}},
 	}

@@ -24,12 +24,13 @@ type Calibrated struct {
 }
 
 // ConfidenceBin holds the N images with a confidence between From and To, and
-// their mean accuracy and confidence, all but N in [0,1]; without images the
-// means do not count.
+// their mean accuracy and confidence, nil without images; all but N in [0,1]. A
+// Bin of package core/evaluate converts to it.
 type ConfidenceBin struct {
-	From, To             float64
-	N                    int
-	Accuracy, Confidence float64
+	From, To   float64
+	N          int
+	Accuracy   *float64
+	Confidence *float64
 }
 
 // ECE is the expected calibration error, in [0,1]: the mean over images of
@@ -39,7 +40,7 @@ func (c Calibrated) ECE() float64 {
 	sum, n := 0.0, 0.0
 	for _, b := range c.Bins {
 		if b.N > 0 {
-			sum += float64(b.N) * math.Abs(b.Accuracy-b.Confidence)
+			sum += float64(b.N) * math.Abs(*b.Accuracy-*b.Confidence)
 			n += float64(b.N)
 		}
 	}
@@ -58,8 +59,10 @@ func (c Calibrated) check() error {
 		if !(b.From < b.To) || b.From < 0 || b.To > 1 || i > 0 && b.From < c.Bins[i-1].To || b.N < 0 {
 			return fmt.Errorf("chart: reliability %q, bin %d: %d images with confidence in %v to %v", clean(c.Name), i, b.N, b.From, b.To)
 		}
-		if b.N > 0 && !(b.Accuracy >= 0 && b.Accuracy <= 1 && b.Confidence >= 0 && b.Confidence <= 1) {
-			return fmt.Errorf("chart: reliability %q, bin %d: accuracy %v, confidence %v, want 0 to 1", clean(c.Name), i, b.Accuracy, b.Confidence)
+		for _, mean := range []*float64{b.Accuracy, b.Confidence} {
+			if b.N > 0 && (mean == nil || !(*mean >= 0 && *mean <= 1)) {
+				return fmt.Errorf("chart: reliability %q, bin %d: accuracy or confidence of %d images is not in 0 to 1", clean(c.Name), i, b.N)
+			}
 		}
 	}
 	if c.n() == 0 {
@@ -122,10 +125,10 @@ func (r Reliability) axes() (confidence, accuracy, share scale) {
 func (r Reliability) hover(s Calibrated, b ConfidenceBin) string {
 	w := r.Language.phrases()
 	percent := Axis{Percent: true}
-	lo, hi := wilson(b.Accuracy, b.N)
+	lo, hi := wilson(*b.Accuracy, b.N)
 	return s.Name + "\n" + fmt.Sprintf(w.binOf, percent.value(b.From), percent.value(b.To), b.N) +
-		"\n" + w.accuracy + ": " + percent.value(b.Accuracy) + " [" + percent.value(lo) + ", " + percent.value(hi) + "]" +
-		"\n" + w.confidence + ": " + percent.value(b.Confidence)
+		"\n" + w.accuracy + ": " + percent.value(*b.Accuracy) + " [" + percent.value(lo) + ", " + percent.value(hi) + "]" +
+		"\n" + w.confidence + ": " + percent.value(*b.Confidence)
 }
 
 // SVG implements Chart.
@@ -178,7 +181,7 @@ func (r Reliability) Draw(c Canvas) error {
 			if b.N == 0 {
 				continue
 			}
-			line = append(line, high.at(b.Confidence, b.Accuracy))
+			line = append(line, high.at(*b.Confidence, *b.Accuracy))
 			// Bars of several classifiers side by side in their bin.
 			left, right := low.x.pixel(b.From), low.x.pixel(b.To)
 			step := (right - left) / float64(len(r.Series))
@@ -192,10 +195,10 @@ func (r Reliability) Draw(c Canvas) error {
 			if b.N == 0 {
 				continue
 			}
-			lo, hi := wilson(b.Accuracy, b.N)
+			lo, hi := wilson(*b.Accuracy, b.N)
 			c.Group(r.hover(s, b))
-			c.Polyline([]XY{high.at(b.Confidence, lo), high.at(b.Confidence, hi)}, Style{Stroke: Color(k), Width: 1.2, Opacity: .5})
-			drawMarker(c, markerOf(k), high.at(b.Confidence, b.Accuracy), 4, Style{Fill: Color(k), Stroke: white, Width: .8})
+			c.Polyline([]XY{high.at(*b.Confidence, lo), high.at(*b.Confidence, hi)}, Style{Stroke: Color(k), Width: 1.2, Opacity: .5})
+			drawMarker(c, markerOf(k), high.at(*b.Confidence, *b.Accuracy), 4, Style{Fill: Color(k), Stroke: white, Width: .8})
 			c.EndGroup()
 		}
 	}

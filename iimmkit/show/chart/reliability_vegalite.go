@@ -18,11 +18,11 @@ func (r Reliability) VegaLite() (json.RawMessage, error) {
 			if b.N == 0 {
 				continue
 			}
-			lo, hi := wilson(b.Accuracy, b.N)
+			lo, hi := wilson(*b.Accuracy, b.N)
 			step := (b.To - b.From) / float64(len(r.Series))
 			left := b.From + float64(k)*step
 			rows = append(rows, object{"series": name, "from": b.From, "to": b.To, "left": left, "right": left + .92*step, "n": b.N, "share": float64(b.N) / float64(s.n()),
-				"accuracy": b.Accuracy, "low": lo, "high": hi, "confidence": b.Confidence})
+				"accuracy": *b.Accuracy, "low": lo, "high": hi, "confidence": *b.Confidence})
 		}
 	}
 	legend := object{"orient": "top", "title": nil, "labelLimit": 300, "columns": 2}
