@@ -17,6 +17,10 @@ type EmbeddingMap struct {
 	Captions              []MapPoint
 	// ClassEllipses draws one ellipse per class in place of one for all images.
 	ClassEllipses bool
+	// Neighbours tells that the coordinates are those of a neighbour embedding
+	// such as t-SNE: the picture then has neither numbers on its axes nor the arrow,
+	// which would say something about distances, and says what it does not show.
+	Neighbours bool
 	// Gap is written at the arrow, as "modality gap 0.83": the projection
 	// shortens the true distance. Empty draws the arrow alone.
 	Gap           string
@@ -225,7 +229,15 @@ func (m EmbeddingMap) shown(limit int) (images []int, note string) {
 	if len(m.clouds()) > 0 {
 		note = sentences(w.ellipses, note)
 	}
+	if m.Neighbours {
+		note = sentences(w.neighbours, note)
+	}
 	return images, note
+}
+
+// hasArrow tells whether there are two means that an arrow can join.
+func (m EmbeddingMap) hasArrow() bool {
+	return len(m.Images) > 0 && len(m.Captions) > 0 && !m.Neighbours
 }
 
 // gapHover is what the arrow says.
@@ -237,7 +249,7 @@ func (m EmbeddingMap) gapHover() string {
 }
 
 func (m EmbeddingMap) gapSentence() string {
-	if m.Gap == "" {
+	if m.Gap == "" || !m.hasArrow() {
 		return ""
 	}
 	return fmt.Sprintf(m.Language.phrases().arrow, m.Gap)
@@ -273,7 +285,12 @@ func (m EmbeddingMap) Draw(c Canvas) error {
 
 	c.Begin(width, height, m.Alt())
 	top.draw(c)
-	p.axes(c)
+	if m.Neighbours {
+		c.Rect(p.left, p.top, p.right-p.left, p.bottom-p.top, Style{Stroke: gridColor})
+		p.titles(c)
+	} else {
+		p.axes(c)
+	}
 	for _, i := range shown {
 		pt := m.Images[i]
 		c.Group(m.classNamed(pt, w.imageOf))
@@ -289,7 +306,7 @@ func (m EmbeddingMap) Draw(c Canvas) error {
 		p.clipped(c, line, Style{Stroke: cl.color, Width: 1.3, Dash: cl.dash, Opacity: .8})
 	}
 	var spots []spot
-	if len(m.Images) > 0 && len(m.Captions) > 0 {
+	if m.hasArrow() {
 		from, to := centre(m.Images), centre(m.Captions)
 		a, b := p.at(from.X, from.Y), p.at(to.X, to.Y)
 		c.Group(m.gapHover())

@@ -20,6 +20,7 @@ func (m EmbeddingMap) VegaLite() (json.RawMessage, error) {
 	shown, note := m.shown(mapLimitVega)
 	x, y := m.scales()
 	p := newPlane(width, height, newHead("", "", nil, width), newFoot("", width), x, y).sameUnit()
+	p.x.bare, p.y.bare = m.Neighbours, m.Neighbours
 	x, y = p.x, p.y
 
 	images := make([]MapPoint, len(shown))
@@ -71,7 +72,7 @@ func (m EmbeddingMap) VegaLite() (json.RawMessage, error) {
 				"encoding": with(object{"text": object{"field": "label", "type": "nominal"}, "opacity": opacity})})
 		}
 	}
-	if len(m.Images) > 0 && len(m.Captions) > 0 {
+	if m.hasArrow() {
 		layers = append(layers, m.vegaArrow(p)...)
 	}
 	body := object{"layer": layers}

@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,8 +129,10 @@ func newSamples() map[string]Chart {
 		panic(err)
 	}
 	confusion.Title = "Before and after tuning"
+	near := sampleClassMap()
+	near.Title, near.Subtitle, near.X, near.Y, near.Neighbours = "Neighbours", "t-SNE, perplexity 30", Axis{}, Axis{}, true
 	return map[string]Chart{
-		"slices": sampleSlices(), "confusion": confusion, "curve": sampleCurve(), "class map": sampleClassMap(), "frontier": sampleFrontier(), "gallery": sampleGallery(8),
+		"neighbours": near, "slices": sampleSlices(), "confusion": confusion, "curve": sampleCurve(), "class map": sampleClassMap(), "frontier": sampleFrontier(), "gallery": sampleGallery(8),
 		"reliability": Reliability{Title: "Can confidence be believed?", Series: []Calibrated{sampleCalibrated("before", .2), sampleCalibrated("after", .03)}},
 	}
 }
@@ -209,6 +212,29 @@ func TestNewEmbeddingMapTakesImagesThenCaptions(t *testing.T) {
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// A map of neighbours does not show what would be read as a distance.
+func TestAMapOfNeighboursHasNoNumbersAndNoArrow(t *testing.T) {
+	m := sampleClassMap()
+	for _, near := range []bool{false, true} {
+		m.Neighbours = near
+		svg, err := m.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts, _ := wellFormed(t, svg)
+		spec, err := m.VegaLite()
+		if err != nil {
+			t.Fatal(err)
+		}
+		arrow := strings.Contains(string(svg), "modality gap") || strings.Contains(string(spec), "modality gap")
+		said := strings.Contains(strings.Join(texts, " "), "Near points are alike") && strings.Contains(string(spec), "Near points are alike")
+		numbers := slices.Contains(texts, "−2") || strings.Contains(string(spec), "tickCount")
+		if arrow == near || said != near || numbers == near {
+			t.Errorf("neighbours %v: arrow %v, said %v, numbers %v", near, arrow, said, numbers)
 		}
 	}
 }

@@ -23,7 +23,7 @@ type phrases struct {
 	undefinedIn                          string // a series, counts
 	image, caption                       string // legend of a map
 	imageOf, captionOf, arrow            string
-	ellipses, centres                    string
+	ellipses, centres, neighbours        string
 	images, captions                     string
 	notDefined, noValue, grey            string
 	density, mean, means, value, rowName string
@@ -50,7 +50,7 @@ var english = phrases{
 	leftOut: "%d of %d points left out, value undefined: %s.", noRoom: "No room for %d names: hover over the points.", shown: "%d of %d images shown.",
 	undefinedIn: "%s: %d of %d values undefined, left out.",
 	image:       "image, coloured by class", caption: "caption", imageOf: "image of %s", captionOf: "caption of %s", arrow: "Arrow: %s.",
-	ellipses: "Ellipses hold 95 % of a normal law with the points' mean and covariance.", centres: "from the mean image to the mean caption",
+	ellipses: "Ellipses hold 95 % of a normal law with the points' mean and covariance.", neighbours: "Near points are alike; distances between groups, their sizes and the directions say nothing.", centres: "from the mean image to the mean caption",
 	images: "images", captions: "captions",
 	notDefined: "not defined", noValue: "no value", grey: "Grey: %s.",
 	density: "density", mean: "mean", means: "%s (mean %s, n = %s)", value: "value", rowName: "row",
@@ -75,7 +75,7 @@ var japanese = phrases{
 	leftOut: "%d / %d 点は値が未定義のため除外: %s。", noRoom: "%d 件の名前は表示できません。点に重ねると表示されます。", shown: "%d / %d 枚の画像を表示。",
 	undefinedIn: "%s: %d / %d の値は未定義のため除外。",
 	image:       "画像（クラス別に着色）", caption: "説明文", imageOf: "%sの画像", captionOf: "%sの説明文", arrow: "矢印: %s。",
-	ellipses: "楕円は、点の平均と共分散をもつ正規分布の95 %を囲む。", centres: "画像の平均から説明文の平均へ",
+	ellipses: "楕円は、点の平均と共分散をもつ正規分布の95 %を囲む。", neighbours: "近い点どうしは似ている。群の間の距離、群の大きさ、向きに意味はない。", centres: "画像の平均から説明文の平均へ",
 	images: "画像", captions: "説明文",
 	notDefined: "未定義", noValue: "値なし", grey: "灰色: %s。",
 	density: "密度", mean: "平均", means: "%s（平均 %s、n = %s）", value: "値", rowName: "行",

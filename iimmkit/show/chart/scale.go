@@ -11,6 +11,7 @@ type scale struct {
 	lo, hi float64 // values
 	a, b   float64 // pixels of lo and hi
 	axis   Axis
+	bare   bool // without numbers and grid
 }
 
 // newScale chooses the range: the axis's own, or that of the values with a

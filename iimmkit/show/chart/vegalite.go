@@ -59,6 +59,9 @@ func wrapOr(text string, size, width float64) []string {
 // vegaAxis describes one positional channel with an explicit domain.
 func vegaAxis(field string, s scale) object {
 	axis := object{"tickCount": 7}
+	if s.bare {
+		axis = object{"labels": false, "ticks": false, "grid": false}
+	}
 	if s.axis.Percent {
 		axis["format"] = "~%"
 	}

@@ -183,7 +183,7 @@ func scatter(g *correlation.Group, tasks []measured, predictor, target string) (
 		return s, false
 	}
 	if c := g.Correlation(predictor, target); c != nil {
-		s.Fit = relation.Line(c.Line, xs, .95)
+		s.Fit = relation.Line(c.Line, xs)
 	}
 	if predictor == correlation.ProbeCVAccuracy && target == correlation.Accuracy {
 		s.Identity = true

@@ -19,12 +19,10 @@ type Options struct {
 	Seed uint64
 	// Resamples of the bootstrap; 0 means 2000.
 	Resamples int
-	// Level of the line's band; 0 means .95.
-	Level float64
 }
 
 // Scatter completes a chart whose Points, axes and title are set: with the
-// least-squares line and its pointwise confidence band over the range of the
+// least-squares line and its pointwise 95 % confidence band over the range of the
 // points, and a subtitle that tells Pearson's r with its 95 % bootstrap interval
 // over points, Kendall's tau-b and the number of points, behind the subtitle that
 // is there. Points with an undefined coordinate do not count. What too few or
@@ -42,11 +40,8 @@ func Scatter(s chart.Scatter, o Options) (chart.Scatter, error) {
 	if o.Resamples == 0 {
 		o.Resamples = 2000
 	}
-	if o.Level == 0 {
-		o.Level = .95
-	}
-	if o.Resamples < 0 || !(o.Level > 0 && o.Level < 1) {
-		return s, fmt.Errorf("relation: %d resamples, level %v", o.Resamples, o.Level)
+	if o.Resamples < 0 {
+		return s, fmt.Errorf("relation: %d resamples", o.Resamples)
 	}
 	words, err := describe(x, y, s.Language, o)
 	if err != nil {
@@ -60,13 +55,13 @@ func Scatter(s chart.Scatter, o Options) (chart.Scatter, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Fit = Line(line, x, o.Level)
+	s.Fit = Line(line, x)
 	return s, nil
 }
 
-// Line is a fitted line with its pointwise confidence band over the range of x,
-// for a chart; nil where the line is.
-func Line(line *correlation.Line, x []float64, level float64) *chart.Fit {
+// Line is a fitted line with its pointwise 95 % confidence band over the range
+// of x, for a chart; nil where the line is.
+func Line(line *correlation.Line, x []float64) *chart.Fit {
 	if line == nil || len(x) == 0 {
 		return nil
 	}
@@ -78,7 +73,7 @@ func Line(line *correlation.Line, x []float64, level float64) *chart.Fit {
 	const steps = 48
 	for k := range steps + 1 {
 		at := lo + (hi-lo)*float64(k)/steps
-		y, half := line.At(at), line.Confidence(at, level)
+		y, half := line.At(at), line.Confidence(at, .95)
 		f.X, f.Y, f.Low, f.High = append(f.X, at), append(f.Y, y), append(f.Low, y-half), append(f.High, y+half)
 	}
 	return f
