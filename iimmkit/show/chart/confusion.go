@@ -5,11 +5,11 @@ import "fmt"
 // Confusion is the heat map of confusion matrices, counts [C][C] of images by
 // true class (row) and recognised class (column): before tuning and, unless nil,
 // after it. Colours are shares of a row in per cent, so that classes of
-// different size compare; hover texts have the counts. Rows without images are
+// different size compare; hover texts have the counts. The title may be replaced. Rows without images are
 // grey.
 func Confusion(language Language, classes []string, before, after [][]int) (HeatMap, error) {
 	w := language.phrases()
-	h := HeatMap{Rows: classes, Columns: classes, RowTitle: w.trueClass, ColumnTitle: w.predicted, ValueTitle: "%",
+	h := HeatMap{Rows: classes, Columns: classes, RowTitle: w.trueClass, ColumnTitle: w.predicted, ValueTitle: w.shareOfClass, Title: w.confusion,
 		Missing: w.noImages, Min: 0, Max: 100, Language: language}
 	for k, counts := range [][][]int{before, after} {
 		if k == 1 && after == nil {

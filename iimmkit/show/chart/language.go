@@ -34,6 +34,7 @@ type phrases struct {
 	confidence, accuracy, share          string
 	chosen, blended, ringed              string
 	perfect, ece, binOf, wilson          string
+	shareOfClass, confusion              string
 	noImages                             string
 	and, list                            string
 	scatterAlt, barsAlt, heatAlt         string
@@ -60,13 +61,14 @@ var english = phrases{
 	confidence: "confidence", accuracy: "accuracy", share: "share of images",
 	chosen: "recommended", blended: "Each point is a share α of the tuned weights; 0 is the model as it was.", ringed: "Ringed: recommended.",
 	perfect: "perfect calibration", ece: "%s: ECE %s, n = %d", binOf: "confidence %s to %s, %d images", wilson: "Whiskers: 95 % intervals from the number of images in a bin.",
+	shareOfClass: "share of the class (%)", confusion: "What images are taken for",
 	noImages: "no images of the class",
 	and:      " and ", list: ", ",
 	scatterAlt: "%s. Scatter plot of %s against %s, %d points.", barsAlt: "%s. Bars of %s for %d rows.", heatAlt: "%s. Heat map of %s, %d rows (%s) by %d columns (%s).",
 	histogramsAlt: "%s. Histograms of %s: %s.", meanAlt: "%s (mean %s)",
 	mapAlt: "%s. Map of %d images and %d captions of %d classes.", linesAlt: "%s. Curves of %s over %s: %s.",
 	reliabilityAlt: "%s. Reliability diagram: %s.", frontierAlt: "%s. %s against %s while weights are blended: %s.",
-	galleryAlt: "%s. %d pictures.",
+	galleryAlt: "%s. Pictures: %d.",
 	trueClass:  "class", predicted: "recognised as", before: "before", after: "after", ofImages: "%d of %d images",
 }
 
@@ -85,6 +87,7 @@ var japanese = phrases{
 	confidence: "確信度", accuracy: "正解率", share: "画像の割合",
 	chosen: "推奨", blended: "各点は調整後の重みの割合 α。0 は元のモデル。", ringed: "丸印は推奨。",
 	perfect: "完全な較正", ece: "%s: ECE %s、n = %d", binOf: "確信度 %s〜%s、%d 枚", wilson: "ひげは各区間の画像枚数による95 %信頼区間。",
+	shareOfClass: "クラス内の割合（%）", confusion: "画像の認識結果",
 	noImages: "このクラスの画像なし",
 	and:      "と", list: "、",
 	scatterAlt: "%s。%sと%sの散布図、%d 点。", barsAlt: "%s。%sの棒グラフ、%d 行。", heatAlt: "%s。%sのヒートマップ、%d 行（%s）×%d 列（%s）。",

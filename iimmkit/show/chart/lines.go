@@ -257,12 +257,18 @@ func (l Lines) VegaLite() (json.RawMessage, error) {
 	}
 	params := []object{zoom(), pick("series")}
 	if len(curves) > 0 {
-		point := any(object{"size": 24})
+		data, mark := object{"values": curves}, object{"type": "line", "clip": true}
+		encoding := object{"x": vegaAxis("x", x), "y": vegaAxis("y", y), "color": color, "opacity": fade(1), "tooltip": tooltip(bands[0])}
 		if long || l.measured() {
-			point = "transparent" // hover finds them
+			// Places are found by hovering only; the fading by the legend would
+			// show them if they were points of the line.
+			hidden := object{"x": vegaAxis("x", x), "y": vegaAxis("y", y), "tooltip": encoding["tooltip"]}
+			layers = append(layers, object{"data": data, "mark": object{"type": "point", "filled": true, "size": 40, "opacity": 0, "clip": true}, "encoding": hidden})
+			delete(encoding, "tooltip")
+		} else {
+			mark["point"] = object{"size": 24}
 		}
-		layers = append(layers, object{"data": object{"values": curves}, "params": params, "mark": object{"type": "line", "clip": true, "point": point},
-			"encoding": object{"x": vegaAxis("x", x), "y": vegaAxis("y", y), "color": color, "opacity": fade(1), "tooltip": tooltip(bands[0])}})
+		layers = append(layers, object{"data": data, "params": params, "mark": mark, "encoding": encoding})
 		params = nil
 	}
 	if len(points) > 0 {
