@@ -135,11 +135,11 @@ func (b *bar) draw(force bool) {
 		return
 	}
 	b.last = now
-	left := ""
+	left := ByRate
 	if !b.end.IsZero() {
-		left = FormatDuration(max(0, b.end.Sub(now))) + " left"
+		left = max(0, b.end.Sub(now))
 	}
-	line := line(b.title, b.note, b.n, b.total, now.Sub(b.start), left, b.finished)
+	line := Line(b.title, b.note, b.n, b.total, now.Sub(b.start), left, b.finished)
 	switch {
 	case !b.r.tty:
 		fmt.Fprintln(b.r.w, line)
@@ -150,13 +150,11 @@ func (b *bar) draw(force bool) {
 	}
 }
 
-// Line is the text of a bar: title, bar, counts, rate, time left, note.
-func Line(title, note string, n, total int, elapsed time.Duration, finished bool) string {
-	return line(title, note, n, total, elapsed, "", finished)
-}
+// ByRate stands for a time left that is to be had from the rate so far.
+const ByRate time.Duration = -1
 
-// line is Line with the time left as it is known, "" when by the rate alone.
-func line(title, note string, n, total int, elapsed time.Duration, left string, finished bool) string {
+// Line is the text of a bar: title, bar, counts, rate, time left, note.
+func Line(title, note string, n, total int, elapsed, left time.Duration, finished bool) string {
 	var s strings.Builder
 	s.WriteString(title)
 	if total > 0 {
@@ -166,16 +164,16 @@ func line(title, note string, n, total int, elapsed time.Duration, left string, 
 	} else if n > 0 {
 		fmt.Fprintf(&s, " %d", n)
 	}
+	before := "  "
 	if rate := float64(n) / elapsed.Seconds(); n > 0 && elapsed > 0 {
 		fmt.Fprintf(&s, "  %s", formatRate(rate))
-		if left == "" && total > n {
-			left = FormatDuration(time.Duration(float64(total-n)/rate*float64(time.Second))) + " left"
+		before = ", "
+		if left == ByRate && total > n {
+			left = time.Duration(float64(total-n) / rate * float64(time.Second))
 		}
-		if !finished && left != "" {
-			fmt.Fprintf(&s, ", %s", left)
-		}
-	} else if !finished && left != "" {
-		fmt.Fprintf(&s, "  %s", left)
+	}
+	if !finished && left != ByRate {
+		s.WriteString(before + FormatDuration(left) + " left")
 	}
 	if finished {
 		fmt.Fprintf(&s, ", took %s", FormatDuration(elapsed))

@@ -9,12 +9,12 @@ import (
 
 func TestLineSaysHowFarItIs(t *testing.T) {
 	for want, got := range map[string]string{
-		"tune [==========          ] 2/4  5.0 s each, 10 s left  now": Line("tune", "now", 2, 4, 10*time.Second, false),
-		"tune [                    ] 0/4  now":                        Line("tune", "now", 0, 4, 10*time.Second, false),
-		"tune [====================] 4/4  2.0/s, took 2.0 s":          Line("tune", "now", 4, 4, 2*time.Second, true),
-		"read 30  15/s": Line("read", "", 30, 0, 2*time.Second, false),
-		"tune [                    ] 0/4  3 min 20 s left":  line("tune", "", 0, 4, time.Second, "3 min 20 s left", false),
-		"tune [=====               ] 1/4  1.0/s, 12 s left": line("tune", "", 1, 4, time.Second, "12 s left", false),
+		"tune [==========          ] 2/4  5.0 s each, 10 s left  now": Line("tune", "now", 2, 4, 10*time.Second, ByRate, false),
+		"tune [                    ] 0/4  now":                        Line("tune", "now", 0, 4, 10*time.Second, ByRate, false),
+		"tune [====================] 4/4  2.0/s, took 2.0 s":          Line("tune", "now", 4, 4, 2*time.Second, ByRate, true),
+		"read 30  15/s": Line("read", "", 30, 0, 2*time.Second, ByRate, false),
+		"tune [                    ] 0/4  3 min 20 s left":  Line("tune", "", 0, 4, time.Second, 200*time.Second, false),
+		"tune [=====               ] 1/4  1.0/s, 12 s left": Line("tune", "", 1, 4, time.Second, 12*time.Second, false),
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -15,7 +15,8 @@ type Bars struct {
 	X                     Axis
 	Series                []string
 	Rows                  []BarRow
-	Undefined             string  // what stands at an undefined value's place, "not defined" when empty
+	Undefined             string // what stands at an undefined value's place, "not defined" when empty
+	Language              Language
 	Width                 float64 // 0 means 640
 	Height                float64 // 0 follows from the rows; else the bars share it
 }
@@ -50,7 +51,7 @@ func (b Bars) check() error {
 			}
 		}
 	}
-	return errors.Join(b.X.check("x"), checkSize(b.Width, b.Height))
+	return errors.Join(b.X.linear("x"), checkSize(b.Width, b.Height))
 }
 
 func (b Bars) scale() scale {
@@ -91,7 +92,7 @@ func (b Bars) SVG() ([]byte, error) { return drawSVG(b) }
 
 // Alt implements Chart.
 func (b Bars) Alt() string {
-	return clean(sentences(fmt.Sprintf("%s. Bars of %s for %d rows.", b.Title, join(b.Series), len(b.Rows)), b.Subtitle, b.Note))
+	return clean(sentences(fmt.Sprintf(b.Language.phrases().barsAlt, b.Title, b.Language.phrases().join(b.Series), len(b.Rows)), b.Subtitle, b.Note))
 }
 
 // Draw implements Chart.
@@ -190,7 +191,7 @@ func (b Bars) drawBar(c Canvas, p plane, r BarRow, k int, y, thick float64) {
 
 func (b Bars) undefined() string {
 	if b.Undefined == "" {
-		return "not defined"
+		return b.Language.phrases().notDefined
 	}
 	return clean(b.Undefined)
 }
@@ -209,10 +210,19 @@ func (b Bars) label(v float64) string {
 	return minus(fmt.Sprintf("%.*f", decimals, v))
 }
 
+// interval words a whisker, "" without.
+func (b Bars) interval(r BarRow, k int) string {
+	i, ok := r.interval(k)
+	if !ok {
+		return ""
+	}
+	return "[" + b.X.value(i[0]) + ", " + b.X.value(i[1]) + "]"
+}
+
 func (b Bars) hover(r BarRow, k int) string {
 	text := r.Name + "\n" + b.Series[k] + ": " + b.X.value(r.Values[k])
-	if i, ok := r.interval(k); ok {
-		text += " [" + b.X.value(i[0]) + ", " + b.X.value(i[1]) + "]"
+	if words := b.interval(r, k); words != "" {
+		text += " " + words
 	}
 	if r.Detail != "" {
 		text += "\n" + r.Detail
@@ -220,26 +230,12 @@ func (b Bars) hover(r BarRow, k int) string {
 	return text
 }
 
-func join(names []string) string {
-	out := ""
-	for i, n := range names {
-		switch {
-		case i == 0:
-		case i == len(names)-1:
-			out += " and "
-		default:
-			out += ", "
-		}
-		out += n
-	}
-	return out
-}
-
 // VegaLite implements Chart: tooltips, series picked in the legend.
 func (b Bars) VegaLite() (json.RawMessage, error) {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
+	w := b.Language.phrases()
 	x := b.scale()
 	var names, colors []string
 	for k, s := range b.Series {
@@ -260,7 +256,7 @@ func (b Bars) VegaLite() (json.RawMessage, error) {
 			if math.IsNaN(v) {
 				continue
 			}
-			row := object{"name": name, "series": names[k], "value": v, "detail": clean(r.Detail)}
+			row := object{"name": name, "series": names[k], "value": v, "interval": b.interval(r, k), "detail": clean(r.Detail)}
 			if i, ok := r.interval(k); ok {
 				row["low"], row["high"] = i[0], i[1]
 				whiskers = true
@@ -275,7 +271,7 @@ func (b Bars) VegaLite() (json.RawMessage, error) {
 		"params": []object{pick("series")},
 		"mark":   object{"type": "bar"},
 		"encoding": object{"y": y, "yOffset": offset, "x": vegaAxis("value", x), "color": color, "opacity": fade(1),
-			"tooltip": []object{{"field": "name", "type": "nominal", "title": "name"}, {"field": "series", "type": "nominal", "title": "of"}, vegaTooltip("value", b.X, "value"), vegaTooltip("low", b.X, "from"), vegaTooltip("high", b.X, "to"), {"field": "detail", "type": "nominal", "title": " "}}},
+			"tooltip": []object{{"field": "name", "type": "nominal", "title": w.name}, {"field": "series", "type": "nominal", "title": w.of}, vegaTooltip("value", b.X, w.value), {"field": "interval", "type": "nominal", "title": " "}, {"field": "detail", "type": "nominal", "title": " "}}},
 	}}
 	axis := layers[0]["encoding"].(object)["x"].(object)
 	if b.X.Title != "" {

@@ -1,5 +1,7 @@
 package chart
 
+import "image"
+
 // XY is a position on a canvas in pixels, y growing downwards.
 type XY struct{ X, Y float64 }
 
@@ -45,4 +47,6 @@ type Canvas interface {
 	Rect(x, y, width, height float64, s Style)
 	Circle(center XY, radius float64, s Style)
 	Text(at XY, text string, s TextStyle)
+	// Image fills a rectangle with a picture.
+	Image(m image.Image, x, y, width, height float64) error
 }

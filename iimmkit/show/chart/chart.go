@@ -15,9 +15,10 @@ import (
 	"strings"
 )
 
-// Chart is a picture: Scatter, Bars, HeatMap, Histograms, EmbeddingMap or Lines.
+// Chart is a picture: Scatter, Bars, HeatMap, Histograms, EmbeddingMap, Lines,
+// Reliability, Frontier or Gallery.
 type Chart interface {
-	// SVG returns a complete SVG 1.1 document.
+	// SVG returns a complete SVG document.
 	SVG() ([]byte, error)
 	// VegaLite returns a Vega-Lite v5 specification that carries its data.
 	VegaLite() (json.RawMessage, error)
@@ -36,12 +37,36 @@ type Axis struct {
 	Zero bool
 	// Min and Max fix the range when Min < Max; else it follows the data.
 	Min, Max float64
+	// Log makes the axis logarithmic, where the kind says that it can be: a
+	// learning curve over 5, 10, 20 … images.
+	Log bool
 }
 
 // check refuses a range that is not a range.
 func (a Axis) check(name string) error {
 	if !finite(a.Min, a.Max) || a.Min > a.Max {
 		return fmt.Errorf("chart: %s axis: range %v to %v, want finite and ascending", name, a.Min, a.Max)
+	}
+	if a.Log && (a.Zero || a.Min < a.Max && a.Min <= 0) {
+		return fmt.Errorf("chart: %s axis: a logarithmic axis has no 0", name)
+	}
+	return nil
+}
+
+// linear is check for the kinds whose axis cannot be logarithmic.
+func (a Axis) linear(name string) error {
+	if a.Log {
+		return fmt.Errorf("chart: %s axis: this kind of chart has no logarithmic axes", name)
+	}
+	return a.check(name)
+}
+
+// checkValues refuses what a logarithmic axis cannot show.
+func (a Axis) checkValues(name string, values []float64) error {
+	for _, v := range values {
+		if a.Log && !(v > 0) {
+			return fmt.Errorf("chart: %s axis: %v cannot be on a logarithmic axis", name, v)
+		}
 	}
 	return nil
 }
@@ -71,18 +96,6 @@ func checkSize(width, height float64) error {
 		}
 	}
 	return nil
-}
-
-// leftOut words the note about data that could not be drawn.
-func leftOut(names []string, total int, of string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	shown := names
-	if len(shown) > 6 {
-		shown = append(append([]string{}, names[:6]...), "…")
-	}
-	return fmt.Sprintf("%d of %d %s left out, value undefined: %s.", len(names), total, of, strings.Join(shown, ", "))
 }
 
 // sentences joins what is not empty.

@@ -17,10 +17,41 @@ type EmbeddingMap struct {
 	Captions              []MapPoint
 	// ClassEllipses draws one ellipse per class in place of one for all images.
 	ClassEllipses bool
+	// Neighbours tells that the coordinates are those of a neighbour embedding
+	// such as t-SNE: the picture then has neither numbers on its axes nor the arrow,
+	// which would say something about distances, and says what it does not show.
+	Neighbours bool
 	// Gap is written at the arrow, as "modality gap 0.83": the projection
 	// shortens the true distance. Empty draws the arrow alone.
 	Gap           string
+	Language      Language
 	Width, Height float64 // 0 means 720 x 560
+}
+
+// NewEmbeddingMap is the map of coordinates that package projection gives for
+// the rows of N images, labels of them in 0..C-1, and of C captions behind
+// them: coords [N+C, axes], axes at least 2, of which the first two are drawn.
+// names [N] of the images may be nil. Without captions coords has N rows.
+func NewEmbeddingMap(coords []float64, axes int, labels []int, classes, names []string) (EmbeddingMap, error) {
+	n, c := len(labels), len(classes)
+	if axes < 2 || len(coords) != n*axes && len(coords) != (n+c)*axes || names != nil && len(names) != n {
+		return EmbeddingMap{}, fmt.Errorf("chart: embedding map: %d coordinates on %d axes and %d names do not fit %d images and %d classes", len(coords), axes, len(names), n, c)
+	}
+	m := EmbeddingMap{Classes: classes}
+	for i := range len(coords) / axes {
+		p := MapPoint{X: coords[i*axes], Y: coords[i*axes+1]}
+		if i >= n {
+			p.Class = i - n
+			m.Captions = append(m.Captions, p)
+			continue
+		}
+		p.Class = labels[i]
+		if names != nil {
+			p.Name = names[i]
+		}
+		m.Images = append(m.Images, p)
+	}
+	return m, m.check()
 }
 
 // MapPoint is one projected embedding.
@@ -52,7 +83,7 @@ func (m EmbeddingMap) check() error {
 			}
 		}
 	}
-	return errors.Join(m.X.check("x"), m.Y.check("y"), checkSize(m.Width, m.Height))
+	return errors.Join(m.X.linear("x"), m.Y.linear("y"), checkSize(m.Width, m.Height))
 }
 
 func (m EmbeddingMap) size() (width, height float64) {
@@ -111,6 +142,7 @@ func thin(n, limit int) []int {
 // cloud is a set of points that gets an ellipse.
 type cloud struct {
 	name    string
+	class   bool // name is that of a class
 	color   string
 	dash    []float64
 	ellipse []XY // in data units
@@ -118,9 +150,10 @@ type cloud struct {
 
 func (m EmbeddingMap) clouds() []cloud {
 	var out []cloud
-	add := func(name, color string, dash []float64, points []MapPoint) {
+	w := m.Language.phrases()
+	add := func(name string, class bool, color string, dash []float64, points []MapPoint) {
 		if e := ellipse(points); e != nil {
-			out = append(out, cloud{name, color, dash, e})
+			out = append(out, cloud{name, class, color, dash, e})
 		}
 	}
 	if m.ClassEllipses {
@@ -131,12 +164,12 @@ func (m EmbeddingMap) clouds() []cloud {
 					of = append(of, p)
 				}
 			}
-			add(name, Color(c), nil, of)
+			add(name, true, Color(c), nil, of)
 		}
 	} else {
-		add("images", zeroColor, nil, m.Images)
+		add(w.images, false, zeroColor, nil, m.Images)
 	}
-	add("captions", ink, []float64{5, 3}, m.Captions)
+	add(w.captions, false, ink, []float64{5, 3}, m.Captions)
 	return out
 }
 
@@ -181,27 +214,50 @@ func (m EmbeddingMap) SVG() ([]byte, error) { return drawSVG(m) }
 
 // Alt implements Chart.
 func (m EmbeddingMap) Alt() string {
-	return clean(sentences(fmt.Sprintf("%s. Map of %d images and %d captions of %d classes.", m.Title, len(m.Images), len(m.Captions), len(m.Classes)), m.Subtitle, m.gapSentence(), m.Note))
+	return clean(sentences(fmt.Sprintf(m.Language.phrases().mapAlt, m.Title, len(m.Images), len(m.Captions), len(m.Classes)), m.Subtitle, m.gapSentence(), m.Note))
+}
+
+// shown are the images that a picture of at most limit shows, and the note under
+// it.
+func (m EmbeddingMap) shown(limit int) (images []int, note string) {
+	w := m.Language.phrases()
+	images = thin(len(m.Images), limit)
+	note = m.Note
+	if len(images) < len(m.Images) {
+		note = sentences(note, fmt.Sprintf(w.shown, len(images), len(m.Images)))
+	}
+	if len(m.clouds()) > 0 {
+		note = sentences(w.ellipses, note)
+	}
+	if m.Neighbours {
+		note = sentences(w.neighbours, note)
+	}
+	return images, note
+}
+
+// hasArrow tells whether there are two means that an arrow can join.
+func (m EmbeddingMap) hasArrow() bool {
+	return len(m.Images) > 0 && len(m.Captions) > 0 && !m.Neighbours
+}
+
+// gapHover is what the arrow says.
+func (m EmbeddingMap) gapHover() string {
+	if m.Gap == "" {
+		return m.Language.phrases().centres
+	}
+	return m.Gap + "\n" + m.Language.phrases().centres
 }
 
 func (m EmbeddingMap) gapSentence() string {
-	if m.Gap == "" {
+	if m.Gap == "" || !m.hasArrow() {
 		return ""
 	}
-	return "Arrow: " + m.Gap + "."
-}
-
-// subtitle carries the gap where the arrow cannot.
-func (m EmbeddingMap) subtitle() string {
-	if m.Gap == "" || m.Subtitle == "" {
-		return m.Subtitle + m.Gap
-	}
-	return m.Subtitle + " · arrow: " + m.Gap
+	return fmt.Sprintf(m.Language.phrases().arrow, m.Gap)
 }
 
 // classNamed names a point for hover texts.
 func (m EmbeddingMap) classNamed(p MapPoint, what string) string {
-	text := what + " of " + m.Classes[p.Class]
+	text := fmt.Sprintf(what, m.Classes[p.Class])
 	if p.Name != "" {
 		text += "\n" + p.Name
 	}
@@ -214,18 +270,14 @@ func (m EmbeddingMap) Draw(c Canvas) error {
 		return err
 	}
 	width, height := m.size()
-	note := m.Note
-	shown := thin(len(m.Images), mapLimit)
-	if len(shown) < len(m.Images) {
-		note = sentences(note, fmt.Sprintf("%d of %d images shown.", len(shown), len(m.Images)))
-	}
-	note = sentences("Ellipses hold 95 % of a normal law with the points' mean and covariance.", note)
+	w := m.Language.phrases()
+	shown, note := m.shown(mapLimit)
 	legend := []key{}
 	if len(m.Images) > 0 {
-		legend = append(legend, key{name: "image, coloured by class", color: Color(0), marker: Dot})
+		legend = append(legend, key{name: w.image, color: Color(0), marker: Dot})
 	}
 	if len(m.Captions) > 0 {
-		legend = append(legend, key{name: "caption", color: Color(0), marker: Star})
+		legend = append(legend, key{name: w.caption, color: Color(0), marker: Star})
 	}
 	top, bottom := newHead(m.Title, m.Subtitle, legend, width), newFoot(note, width)
 	x, y := m.scales()
@@ -233,10 +285,15 @@ func (m EmbeddingMap) Draw(c Canvas) error {
 
 	c.Begin(width, height, m.Alt())
 	top.draw(c)
-	p.axes(c)
+	if m.Neighbours {
+		c.Rect(p.left, p.top, p.right-p.left, p.bottom-p.top, Style{Stroke: gridColor})
+		p.titles(c)
+	} else {
+		p.axes(c)
+	}
 	for _, i := range shown {
 		pt := m.Images[i]
-		c.Group(m.classNamed(pt, "image"))
+		c.Group(m.classNamed(pt, w.imageOf))
 		drawMarker(c, markerOf(pt.Class), p.at(pt.X, pt.Y), 2.6, Style{Fill: Color(pt.Class), FillOpacity: .55})
 		c.EndGroup()
 	}
@@ -249,10 +306,10 @@ func (m EmbeddingMap) Draw(c Canvas) error {
 		p.clipped(c, line, Style{Stroke: cl.color, Width: 1.3, Dash: cl.dash, Opacity: .8})
 	}
 	var spots []spot
-	if len(m.Images) > 0 && len(m.Captions) > 0 {
+	if m.hasArrow() {
 		from, to := centre(m.Images), centre(m.Captions)
 		a, b := p.at(from.X, from.Y), p.at(to.X, to.Y)
-		c.Group(axisName(Axis{Title: m.Gap}, "from the mean image to the mean caption"))
+		c.Group(m.gapHover())
 		arrow(c, a, b)
 		c.EndGroup()
 		lines = append(lines, []XY{a, b})
@@ -261,7 +318,7 @@ func (m EmbeddingMap) Draw(c Canvas) error {
 		}
 	}
 	for _, pt := range m.Captions {
-		c.Group(m.classNamed(pt, "caption"))
+		c.Group(m.classNamed(pt, w.captionOf))
 		drawMarker(c, Star, p.at(pt.X, pt.Y), 5.5, Style{Fill: Color(pt.Class), Stroke: ink, Width: .8})
 		c.EndGroup()
 		spots = append(spots, spot{at: p.at(pt.X, pt.Y), radius: 6, text: elide(m.Classes[pt.Class], smallSize, 140)})

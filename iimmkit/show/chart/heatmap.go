@@ -1,20 +1,22 @@
 package chart
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 )
 
 // HeatMap shows a matrix, as the mean similarity of images of one class to
-// the captions of another. NaN cells are grey; what that means is said by
-// Missing.
+// the captions of another, or several slices of one tensor over the same rows
+// and columns: a picture has them below each other, Vega-Lite one at a time, with
+// a choice of the slice and of the class that stands out. NaN cells are grey;
+// what that means is said by Missing.
 type HeatMap struct {
 	Title, Subtitle, Note string
 	Rows, Columns         []string
 	RowTitle, ColumnTitle string
-	Values                [][]float64 // [len(Rows)][len(Columns)]
+	Values                [][]float64 // [len(Rows)][len(Columns)]; nil when there are Slices
+	Slices                []Slice
 	ValueTitle            string
 	Missing               string // why a cell has no value; "no value" when empty
 	// Diverging colours values on both sides of zero; else viridis.
@@ -22,31 +24,52 @@ type HeatMap struct {
 	// Min and Max fix the colours' range when Min < Max; values outside take
 	// the end's colour.
 	Min, Max float64
-	Decimals int     // of the numbers in the cells
+	Decimals int // of the numbers in the cells
+	Language Language
 	Width    float64 // 0 means 640; the height follows from the rows
 }
 
-func (h HeatMap) check() error {
-	if len(h.Rows) == 0 || len(h.Columns) == 0 || len(h.Values) != len(h.Rows) {
-		return fmt.Errorf("chart: heat map %q has %d row names, %d column names and %d rows of values", clean(h.Title), len(h.Rows), len(h.Columns), len(h.Values))
+// Slice is one matrix of a HeatMap of several.
+type Slice struct {
+	Name   string
+	Values [][]float64 // [len(Rows)][len(Columns)]
+	// Details, when given, are more words for each cell's hover text.
+	Details [][]string
+}
+
+// detail of a cell, "" without.
+func (s Slice) detail(i, j int) string {
+	if s.Details == nil {
+		return ""
 	}
-	if len(h.Rows)*len(h.Columns) > 250000 {
-		return fmt.Errorf("chart: heat map of %d x %d cells: show at most 250000", len(h.Rows), len(h.Columns))
+	return s.Details[i][j]
+}
+
+// slices are the matrices to show, at least one.
+func (h HeatMap) slices() []Slice {
+	if len(h.Slices) > 0 {
+		return h.Slices
+	}
+	return []Slice{{Values: h.Values}}
+}
+
+func (h HeatMap) check() error {
+	if h.Values != nil && len(h.Slices) > 0 {
+		return fmt.Errorf("chart: heat map %q has both values and slices", clean(h.Title))
 	}
 	some := false
-	for i, row := range h.Values {
-		if len(row) != len(h.Columns) {
-			return fmt.Errorf("chart: row %d (%s) of the heat map has %d values, want %d", i, clean(h.Rows[i]), len(row), len(h.Columns))
+	for _, s := range h.slices() {
+		defined, err := h.checkSlice(s)
+		if err != nil {
+			return err
 		}
-		for j, v := range row {
-			if math.IsInf(v, 0) {
-				return fmt.Errorf("chart: heat map value at row %s, column %s is infinite", clean(h.Rows[i]), clean(h.Columns[j]))
-			}
-			some = some || !math.IsNaN(v)
-		}
+		some = some || defined
 	}
 	if !some {
 		return fmt.Errorf("chart: heat map %q has no defined value", clean(h.Title))
+	}
+	if cells := len(h.slices()) * len(h.Rows) * len(h.Columns); cells > 250000 {
+		return fmt.Errorf("chart: heat map of %d slices of %d x %d cells: show at most 250000 cells", len(h.slices()), len(h.Rows), len(h.Columns))
 	}
 	if h.Decimals < 0 || h.Decimals > 6 {
 		return fmt.Errorf("chart: %d decimals, want 0 to 6", h.Decimals)
@@ -54,15 +77,36 @@ func (h HeatMap) check() error {
 	return errors.Join(Axis{Min: h.Min, Max: h.Max}.check("colour"), checkSize(h.Width, 0))
 }
 
+// checkSlice also tells whether any value is defined.
+func (h HeatMap) checkSlice(s Slice) (defined bool, err error) {
+	if len(h.Rows) == 0 || len(h.Columns) == 0 || len(s.Values) != len(h.Rows) || s.Details != nil && len(s.Details) != len(h.Rows) {
+		return false, fmt.Errorf("chart: heat map %q has %d row names, %d column names, %d rows of values and %d of details", clean(h.Title), len(h.Rows), len(h.Columns), len(s.Values), len(s.Details))
+	}
+	for i, row := range s.Values {
+		if len(row) != len(h.Columns) || s.Details != nil && len(s.Details[i]) != len(h.Columns) {
+			return false, fmt.Errorf("chart: row %d (%s) of the heat map has %d values, want %d, as many as details if any", i, clean(h.Rows[i]), len(row), len(h.Columns))
+		}
+		for j, v := range row {
+			if math.IsInf(v, 0) {
+				return false, fmt.Errorf("chart: heat map value at row %s, column %s is infinite", clean(h.Rows[i]), clean(h.Columns[j]))
+			}
+			defined = defined || !math.IsNaN(v)
+		}
+	}
+	return defined, nil
+}
+
 // colours returns the colour scale: symmetric around zero when diverging.
 func (h HeatMap) colours() (scale, []string) {
 	lo, hi := h.Min, h.Max
 	if lo >= hi {
 		lo, hi = math.Inf(1), math.Inf(-1)
-		for _, row := range h.Values {
-			for _, v := range row {
-				if finite(v) {
-					lo, hi = math.Min(lo, v), math.Max(hi, v)
+		for _, s := range h.slices() {
+			for _, row := range s.Values {
+				for _, v := range row {
+					if finite(v) {
+						lo, hi = math.Min(lo, v), math.Max(hi, v)
+					}
 				}
 			}
 		}
@@ -80,9 +124,21 @@ func (h HeatMap) colours() (scale, []string) {
 
 func (h HeatMap) missing() string {
 	if h.Missing == "" {
-		return "no value"
+		return h.Language.phrases().noValue
 	}
 	return h.Missing
+}
+
+// note adds what grey cells mean, where there are any.
+func (h HeatMap) note() string {
+	for _, s := range h.slices() {
+		for _, row := range s.Values {
+			if !finite(row...) {
+				return sentences(fmt.Sprintf(h.Language.phrases().grey, h.missing()), h.Note)
+			}
+		}
+	}
+	return h.Note
 }
 
 func (h HeatMap) width() float64 {
@@ -97,7 +153,18 @@ func (h HeatMap) SVG() ([]byte, error) { return drawSVG(h) }
 
 // Alt implements Chart.
 func (h HeatMap) Alt() string {
-	return clean(sentences(fmt.Sprintf("%s. Heat map of %s, %d rows (%s) by %d columns (%s).", h.Title, h.ValueTitle, len(h.Rows), h.RowTitle, len(h.Columns), h.ColumnTitle), h.Subtitle, h.Note))
+	return clean(sentences(fmt.Sprintf(h.Language.phrases().heatAlt, h.Title, h.ValueTitle, len(h.Rows), h.RowTitle, len(h.Columns), h.ColumnTitle), h.sliceNames(), h.Subtitle, h.Note))
+}
+
+func (h HeatMap) sliceNames() string {
+	var names []string
+	for _, s := range h.Slices {
+		names = append(names, s.Name)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return h.Language.phrases().join(names) + "."
 }
 
 // Draw implements Chart.
@@ -106,14 +173,7 @@ func (h HeatMap) Draw(c Canvas) error {
 		return err
 	}
 	width := h.width()
-	note := h.Note
-	for _, row := range h.Values {
-		if !finite(row...) {
-			note = sentences("Grey: "+h.missing()+".", h.Note)
-			break
-		}
-	}
-	top, bottom := newHead(h.Title, h.Subtitle, nil, width), newFoot(note, width)
+	top, bottom := newHead(h.Title, h.Subtitle, nil, width), newFoot(h.note(), width)
 	const bar = 74.0 // room for the colour bar on the right
 	widest := func(names []string) (w float64) {
 		for _, n := range names {
@@ -145,38 +205,79 @@ func (h HeatMap) Draw(c Canvas) error {
 	default:
 		turn, colsHeight = -90, cols+10
 	}
-	plot := area{left, top.height, right, top.height + cellH*float64(len(h.Rows))}
-	height := plot.bottom + colsHeight + bottom.height
+	below := colsHeight
 	if h.ColumnTitle != "" {
-		height += textSize + 6
+		below += textSize + 6
 	}
+	heading := 0.0 // room for the names of slices
+	if len(h.Slices) > 0 {
+		heading = textSize + 10
+	}
+	// Small slices stand side by side.
+	stepX, stepY := right-edge+24, heading+cellH*float64(len(h.Rows))+below
+	abreast := min(len(h.slices()), max(1, int((width-2*edge-bar+24)/stepX)))
+	bands := (len(h.slices()) + abreast - 1) / abreast
+	height := top.height + stepY*float64(bands) + bottom.height
 	c.Begin(width, height, h.Alt())
 	top.draw(c)
-	h.cells(c, plot, cellW, cellH)
-	h.names(c, plot, cellW, cellH, turn)
-	if h.ColumnTitle != "" {
-		c.Text(XY{(plot.left + plot.right) / 2, plot.bottom + colsHeight + textSize}, elide(h.ColumnTitle, textSize, width), TextStyle{Size: textSize, Color: ink, Anchor: Middle})
+	for k, s := range h.slices() {
+		aside, from := stepX*float64(k%abreast), top.height+stepY*float64(k/abreast)+heading
+		plot := area{left + aside, from, right + aside, from + cellH*float64(len(h.Rows))}
+		if heading > 0 {
+			c.Text(XY{plot.left, from - 6}, elide(s.Name, textSize*1.07, math.Max(60, plot.right-plot.left)), TextStyle{Size: textSize, Color: ink, Bold: true})
+		}
+		h.cells(c, s, plot, cellW, cellH)
+		h.names(c, plot, cellW, cellH, turn)
+		if h.ColumnTitle != "" {
+			c.Text(XY{(plot.left + plot.right) / 2, plot.bottom + colsHeight + textSize}, elide(h.ColumnTitle, textSize, width), TextStyle{Size: textSize, Color: ink, Anchor: Middle})
+		}
+		if h.RowTitle != "" {
+			c.Text(XY{aside + edge + textSize - 2, (plot.top + plot.bottom) / 2}, elide(h.RowTitle, textSize, math.Max(60, plot.bottom-plot.top)),
+				TextStyle{Size: textSize, Color: ink, Anchor: Middle, Rotate: -90})
+		}
+		if k == abreast-1 {
+			h.colourBar(c, plot)
+		}
 	}
-	if h.RowTitle != "" {
-		c.Text(XY{edge + textSize - 2, (plot.top + plot.bottom) / 2}, elide(h.RowTitle, textSize, math.Max(60, plot.bottom-plot.top)),
-			TextStyle{Size: textSize, Color: ink, Anchor: Middle, Rotate: -90})
-	}
-	h.colourBar(c, plot)
 	bottom.draw(c, height)
 	return nil
 }
 
-func (h HeatMap) cells(c Canvas, plot area, cellW, cellH float64) {
+// numbersFit tells whether cells have room for their numbers.
+func (h HeatMap) numbersFit(cellW, cellH float64) bool {
+	colours, _ := h.colours()
+	return textWidth(minus(fmt.Sprintf("%.*f", h.Decimals, -math.Max(math.Abs(colours.lo), math.Abs(colours.hi)))), 10, false) <= cellW-3 && cellH >= 13
+}
+
+// number is what stands in a cell.
+func (h HeatMap) number(v float64) string {
+	if math.Abs(v) < .5*math.Pow10(-h.Decimals) {
+		return "0"
+	}
+	return minus(fmt.Sprintf("%.*f", h.Decimals, v))
+}
+
+// paint is the colour of a value.
+func (h HeatMap) paint(v float64) string {
 	colours, stops := h.colours()
-	numbers := textWidth(minus(fmt.Sprintf("%.*f", h.Decimals, -math.Max(math.Abs(colours.lo), math.Abs(colours.hi)))), 10, false) <= cellW-3 && cellH >= 13
-	for i, row := range h.Values {
+	return ramp(stops, (v-colours.lo)/(colours.hi-colours.lo))
+}
+
+func (h HeatMap) cells(c Canvas, s Slice, plot area, cellW, cellH float64) {
+	colours, stops := h.colours()
+	numbers := h.numbersFit(cellW, cellH)
+	for i, row := range s.Values {
 		for j, v := range row {
 			x, y := plot.left+float64(j)*cellW, plot.top+float64(i)*cellH
 			fill, text := emptyCell, h.missing()
 			if finite(v) {
 				fill, text = ramp(stops, (v-colours.lo)/(colours.hi-colours.lo)), short(v)
 			}
-			c.Group(h.Rows[i] + " → " + h.Columns[j] + "\n" + axisName(Axis{Title: h.ValueTitle}, "value") + ": " + text)
+			hover := h.Rows[i] + " → " + h.Columns[j] + "\n" + axisName(Axis{Title: h.ValueTitle}, h.Language.phrases().value) + ": " + text
+			if d := s.detail(i, j); d != "" {
+				hover += "\n" + d
+			}
+			c.Group(hover)
 			// A hair's overlap hides seams; a white grid is kept where cells are large.
 			if cellW >= 10 && cellH >= 10 {
 				c.Rect(x+.5, y+.5, cellW-1, cellH-1, Style{Fill: fill})
@@ -184,11 +285,7 @@ func (h HeatMap) cells(c Canvas, plot area, cellW, cellH float64) {
 				c.Rect(x, y, cellW+.3, cellH+.3, Style{Fill: fill})
 			}
 			if numbers && finite(v) {
-				label := minus(fmt.Sprintf("%.*f", h.Decimals, v))
-				if math.Abs(v) < .5*math.Pow10(-h.Decimals) {
-					label = "0"
-				}
-				c.Text(XY{x + cellW/2, y + cellH/2 + 3.6}, label, TextStyle{Size: 10, Color: readableOn(fill), Anchor: Middle})
+				c.Text(XY{x + cellW/2, y + cellH/2 + 3.6}, h.number(v), TextStyle{Size: 10, Color: readableOn(fill), Anchor: Middle})
 			}
 			c.EndGroup()
 		}
@@ -232,60 +329,4 @@ func (h HeatMap) colourBar(c Canvas, plot area) {
 	if h.ValueTitle != "" {
 		c.Text(XY{x + 18 + widest + 10, plot.top + length/2}, elide(h.ValueTitle, smallSize, math.Max(length, plot.bottom-plot.top)), TextStyle{Size: smallSize, Color: ink, Anchor: Middle, Rotate: 90})
 	}
-}
-
-// VegaLite implements Chart: tooltips.
-func (h HeatMap) VegaLite() (json.RawMessage, error) {
-	if err := h.check(); err != nil {
-		return nil, err
-	}
-	colours, stops := h.colours()
-	// Names may repeat; positions do not.
-	rows := make([]object, 0, len(h.Rows)*len(h.Columns))
-	for i, row := range h.Values {
-		for j, v := range row {
-			cell := object{"row": i, "column": j, "rowName": clean(h.Rows[i]), "columnName": clean(h.Columns[j])}
-			if finite(v) {
-				cell["value"] = v
-			} else {
-				cell["value"] = nil
-			}
-			rows = append(rows, cell)
-		}
-	}
-	names := func(list []string) string {
-		labels := make([]string, len(list))
-		for i, n := range list {
-			labels[i] = clean(n)
-		}
-		b, _ := json.Marshal(labels) // strings cannot fail
-		return string(b) + "[datum.value]"
-	}
-	index := func(n int) []int {
-		out := make([]int, n)
-		for i := range out {
-			out[i] = i
-		}
-		return out
-	}
-	titled := func(t string) any {
-		if t == "" {
-			return nil
-		}
-		return t
-	}
-	cellW := clampTo((h.width()-200)/float64(len(h.Columns)), 3, 64)
-	cellH := clampTo(cellW, 3, 30)
-	return vegaSpec(h.Title, h.Subtitle, h.Note, 0, 0, object{
-		"width": cellW * float64(len(h.Columns)), "height": cellH * float64(len(h.Rows)),
-		"data": object{"values": rows},
-		"mark": object{"type": "rect", "invalid": nil},
-		"encoding": object{
-			"x": object{"field": "column", "type": "ordinal", "title": titled(h.ColumnTitle), "scale": object{"domain": index(len(h.Columns))}, "axis": object{"labelExpr": names(h.Columns), "labelAngle": -45, "labelLimit": 130}},
-			"y": object{"field": "row", "type": "ordinal", "title": titled(h.RowTitle), "scale": object{"domain": index(len(h.Rows))}, "axis": object{"labelExpr": names(h.Rows), "labelLimit": 130}},
-			"color": object{"condition": object{"test": "!isValid(datum.value)", "value": emptyCell}, "field": "value", "type": "quantitative", "title": titled(h.ValueTitle),
-				"scale": object{"domain": []float64{colours.lo, colours.hi}, "range": stops, "clamp": true}},
-			"tooltip": []object{{"field": "rowName", "type": "nominal", "title": axisName(Axis{Title: h.RowTitle}, "row")}, {"field": "columnName", "type": "nominal", "title": axisName(Axis{Title: h.ColumnTitle}, "column")},
-				{"field": "value", "type": "quantitative", "title": axisName(Axis{Title: h.ValueTitle}, "value"), "format": ".4~g"}},
-		}})
 }

@@ -16,6 +16,7 @@ type Histograms struct {
 	Title, Subtitle, Note string
 	X                     Axis
 	Series                []Histogram
+	Language              Language
 	Width, Height         float64 // 0 means 640 x 400
 }
 
@@ -73,7 +74,7 @@ func (h Histograms) scales() (x, y scale, err error) {
 	if len(h.Series) == 0 {
 		return x, y, fmt.Errorf("chart: histograms %q have no series", clean(h.Title))
 	}
-	err = errors.Join(h.X.check("x"), checkSize(h.Width, h.Height))
+	err = errors.Join(h.X.linear("x"), checkSize(h.Width, h.Height))
 	var xs, ys []float64
 	for _, s := range h.Series {
 		if e := s.check(); e != nil {
@@ -87,7 +88,7 @@ func (h Histograms) scales() (x, y scale, err error) {
 	for _, v := range ys {
 		top = math.Max(top, v)
 	}
-	return newScale(h.X, xs), newScale(Axis{Title: "density", Min: 0, Max: top * 1.08, Zero: true}, nil), err
+	return newScale(h.X, xs), newScale(Axis{Title: h.Language.phrases().density, Min: 0, Max: top * 1.08, Zero: true}, nil), err
 }
 
 // outline is the step curve of a histogram, closed at zero.
@@ -108,14 +109,15 @@ func (h Histograms) SVG() ([]byte, error) { return drawSVG(h) }
 
 // Alt implements Chart.
 func (h Histograms) Alt() string {
+	w := h.Language.phrases()
 	var parts []string
 	for _, s := range h.Series {
 		if s.check() == nil {
 			_, mean, _ := s.density()
-			parts = append(parts, fmt.Sprintf("%s (mean %s)", s.Name, short(mean)))
+			parts = append(parts, fmt.Sprintf(w.meanAlt, s.Name, short(mean)))
 		}
 	}
-	return clean(sentences(h.Title+". Histograms of "+h.X.Title+": "+strings.Join(parts, ", ")+".", h.Subtitle, h.Note))
+	return clean(sentences(fmt.Sprintf(w.histogramsAlt, h.Title, h.X.Title, strings.Join(parts, w.list)), h.Subtitle, h.Note))
 }
 
 // Draw implements Chart.
@@ -134,7 +136,7 @@ func (h Histograms) Draw(c Canvas) error {
 	var legend []key
 	for k, s := range h.Series {
 		_, mean, total := s.density()
-		legend = append(legend, key{name: fmt.Sprintf("%s (mean %s, n = %s)", s.Name, short(mean), grouped(total)), color: Color(k), form: keyBox})
+		legend = append(legend, key{name: fmt.Sprintf(h.Language.phrases().means, s.Name, short(mean), grouped(total)), color: Color(k), form: keyBox})
 	}
 	top, bottom := newHead(h.Title, h.Subtitle, legend, width), newFoot(h.Note, width)
 	p := newPlane(width, height, top, bottom, x, y)
@@ -146,7 +148,7 @@ func (h Histograms) Draw(c Canvas) error {
 	}
 	for k, s := range h.Series {
 		_, mean, total := s.density()
-		c.Group(fmt.Sprintf("%s\nmean: %s\nn: %s", s.Name, h.X.value(mean), grouped(total)))
+		c.Group(fmt.Sprintf("%s\n%s: %s\nn: %s", s.Name, h.Language.phrases().mean, h.X.value(mean), grouped(total)))
 		p.clipped(c, s.outline(p), Style{Stroke: Color(k), Width: 1.8})
 		if p.x.has(mean) {
 			c.Polyline([]XY{p.at(mean, 0), {p.x.pixel(mean), p.top}}, Style{Stroke: Color(k), Width: 1.2, Dash: []float64{3, 3}})
@@ -208,10 +210,10 @@ func (h Histograms) VegaLite() (json.RawMessage, error) {
 		{"data": object{"values": rows}, "params": []object{zoom(), pick("series")},
 			"mark": object{"type": "area", "interpolate": "step-after", "fillOpacity": .16, "line": object{"strokeWidth": 1.8, "interpolate": "step-after"}, "clip": true},
 			"encoding": object{"x": vegaAxis("edge", x), "y": vegaStacked(vegaAxis("density", y)), "color": color, "opacity": fade(1),
-				"tooltip": []object{{"field": "series", "type": "nominal", "title": "of"}, vegaTooltip("edge", h.X, "from"), vegaTooltip("density", Axis{}, "density")}}},
+				"tooltip": []object{{"field": "series", "type": "nominal", "title": h.Language.phrases().of}, vegaTooltip("edge", h.X, h.Language.phrases().from), vegaTooltip("density", Axis{}, h.Language.phrases().density)}}},
 		{"data": object{"values": means}, "mark": object{"type": "rule", "strokeDash": []int{3, 3}, "strokeWidth": 1.2, "clip": true},
 			"encoding": object{"x": vegaAxis("mean", x), "color": color, "opacity": fade(1),
-				"tooltip": []object{{"field": "series", "type": "nominal", "title": "of"}, vegaTooltip("mean", h.X, "mean"), {"field": "n", "type": "quantitative", "title": "n", "format": ",d"}}}},
+				"tooltip": []object{{"field": "series", "type": "nominal", "title": h.Language.phrases().of}, {"field": "mean", "type": "quantitative", "title": h.Language.phrases().mean, "format": ".4~g"}, {"field": "n", "type": "quantitative", "title": "n", "format": ",d"}}}},
 	}})
 }
 

@@ -15,6 +15,8 @@ const (
 	zeroColor = "#8a8a8a"
 	fitColor  = "#444444"
 	emptyCell = "#e6e6e6"
+	// limitColor is of what is not accepted; no group has it.
+	limitColor = "#8c3b00"
 )
 
 // palette is Okabe and Ito's colours (Color Universal Design, 2008), which

@@ -11,6 +11,7 @@ type scale struct {
 	lo, hi float64 // values
 	a, b   float64 // pixels of lo and hi
 	axis   Axis
+	bare   bool // without numbers and grid
 }
 
 // newScale chooses the range: the axis's own, or that of the values with a
@@ -22,6 +23,13 @@ func newScale(axis Axis, values []float64) scale {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, v := range values {
 		lo, hi = math.Min(lo, v), math.Max(hi, v)
+	}
+	if axis.Log {
+		if lo > hi {
+			lo, hi = 1, 10
+		}
+		margin := math.Max(math.Pow(hi/lo, .05), 1.05)
+		return scale{lo: lo / margin, hi: hi * margin, axis: axis}
 	}
 	if axis.Zero {
 		lo, hi = math.Min(lo, 0), math.Max(hi, 0)
@@ -44,7 +52,13 @@ func (s scale) onto(a, b float64) scale {
 	return s
 }
 
-func (s scale) pixel(v float64) float64 { return s.a + (v-s.lo)/(s.hi-s.lo)*(s.b-s.a) }
+func (s scale) pixel(v float64) float64 {
+	lo, hi := s.lo, s.hi
+	if s.axis.Log {
+		v, lo, hi = math.Log(v), math.Log(lo), math.Log(hi)
+	}
+	return s.a + (v-lo)/(hi-lo)*(s.b-s.a)
+}
 
 func (s scale) has(v float64) bool { return v >= s.lo && v <= s.hi }
 
@@ -62,6 +76,9 @@ type tick struct {
 // ticks returns round numbers in the range: steps of 1, 2 or 5 times a power
 // of ten, at most about one every spacing pixels.
 func (s scale) ticks(spacing float64) []tick {
+	if s.axis.Log && s.hi > 4*s.lo {
+		return s.logTicks(spacing)
+	}
 	count := math.Max(2, math.Abs(s.b-s.a)/spacing)
 	unit := 1.0
 	if s.axis.Percent {
@@ -85,6 +102,34 @@ func (s scale) ticks(spacing float64) []tick {
 		out = append(out, tick{i * step / unit, minus(label)})
 	}
 	return out
+}
+
+// logTicks returns 1, 2 and 5 times powers of ten, or fewer of them where they
+// would stand closer than spacing.
+func (s scale) logTicks(spacing float64) []tick {
+	var out []tick
+	for _, steps := range [][]float64{{1, 2, 5}, {1, 3}, {1}} {
+		out = nil
+		for power := math.Floor(math.Log10(s.lo)); power <= math.Log10(s.hi); power++ {
+			for _, m := range steps {
+				if v := m * math.Pow(10, power); s.has(v) {
+					out = append(out, tick{v, s.axis.value(v)})
+				}
+			}
+		}
+		if len(out) < 3 || math.Abs(s.pixel(out[1].value)-s.pixel(out[0].value)) >= spacing*.6 {
+			return out
+		}
+	}
+	every := 1 // powers of ten, thinned out
+	for every < len(out) && math.Abs(s.pixel(out[every].value)-s.pixel(out[0].value)) < spacing {
+		every++
+	}
+	var thinned []tick
+	for i := 0; i < len(out); i += every {
+		thinned = append(thinned, out[i])
+	}
+	return thinned
 }
 
 // roundStep returns the smallest of 1, 2, 5 times a power of ten that is at

@@ -19,6 +19,7 @@ type Scatter struct {
 	Groups   []string
 	Fit      *Fit
 	Identity bool // a dashed line y = x
+	Language Language
 	// Width and Height in pixels; 0 means 640 x 460.
 	Width, Height float64
 }
@@ -119,7 +120,10 @@ func (s Scatter) data() (scatterData, error) {
 		}
 	}
 	d.groups = shown
-	d.note = sentences(s.Note, leftOut(gone, len(s.Points), "points"))
+	if err := errors.Join(s.X.checkValues("x", xs), s.Y.checkValues("y", ys)); err != nil {
+		return d, err
+	}
+	d.note = sentences(s.Note, s.Language.phrases().without(gone, len(s.Points)))
 	d.x, d.y = newScale(s.X, xs), newScale(s.Y, ys)
 	return d, nil
 }
@@ -133,7 +137,7 @@ func (s Scatter) Alt() string {
 	if err != nil {
 		return clean(s.Title)
 	}
-	return clean(sentences(fmt.Sprintf("%s. Scatter plot of %s against %s, %d points.", s.Title, s.Y.Title, s.X.Title, len(d.points)), s.Subtitle, d.note))
+	return clean(sentences(fmt.Sprintf(s.Language.phrases().scatterAlt, s.Title, s.Y.Title, s.X.Title, len(d.points)), s.Subtitle, d.note))
 }
 
 // Draw implements Chart.
@@ -142,6 +146,7 @@ func (s Scatter) Draw(c Canvas) error {
 	if err != nil {
 		return err
 	}
+	w := s.Language.phrases()
 	var legend []key
 	if len(d.groups) > 1 || len(d.groups) == 1 && d.groups[0] != "" {
 		for _, g := range d.groups {
@@ -151,19 +156,19 @@ func (s Scatter) Draw(c Canvas) error {
 	}
 	if s.Fit != nil {
 		if len(s.Fit.Low) > 0 {
-			legend = append(legend, key{name: "fit and its 95 % band", color: fitColor, form: keyBand})
+			legend = append(legend, key{name: w.fitBand, color: fitColor, form: keyBand})
 		} else {
-			legend = append(legend, key{name: "fit", color: fitColor, form: keyLine})
+			legend = append(legend, key{name: w.fit, color: fitColor, form: keyLine})
 		}
 	}
 	if s.Identity {
-		legend = append(legend, key{name: "equal", color: zeroColor, form: keyDashed})
+		legend = append(legend, key{name: w.equal, color: zeroColor, form: keyDashed})
 	}
 	top := newHead(s.Title, s.Subtitle, legend, d.width)
 	p, labels, bottom := s.layout(d, top, d.note)
 	// Labels without room are said, which may take a line of the plot's height.
 	if n := unplaced(labels); n > 0 {
-		p, labels, bottom = s.layout(d, top, sentences(d.note, fmt.Sprintf("No room for %d names: hover over the points.", n)))
+		p, labels, bottom = s.layout(d, top, sentences(d.note, fmt.Sprintf(w.noRoom, n)))
 	}
 	c.Begin(d.width, d.height, s.Alt())
 	top.draw(c)

@@ -10,6 +10,7 @@ func (s Scatter) VegaLite() (json.RawMessage, error) {
 	}
 	p, labels, _ := s.layout(d, newHead("", "", nil, d.width), "")
 	width, height := p.right-p.left, p.bottom-p.top
+	w := s.Language.phrases()
 	var layers []object
 	if s.Fit != nil {
 		layers = append(layers, vegaFit(s.Fit, d.x, d.y)...)
@@ -35,9 +36,7 @@ func (s Scatter) VegaLite() (json.RawMessage, error) {
 			row["low"], row["high"] = pt.Interval[0], pt.Interval[1]
 			whiskers = true
 		}
-		if pt.Detail != "" {
-			row["detail"] = clean(pt.Detail)
-		}
+		row["detail"] = clean(pt.Detail) // a tooltip would say undefined
 		rows[i] = row
 	}
 	var names, colors, shapes []string
@@ -51,7 +50,7 @@ func (s Scatter) VegaLite() (json.RawMessage, error) {
 	}
 	color := object{"field": "group", "type": "nominal", "scale": object{"domain": names, "range": colors}, "legend": legend}
 	shape := object{"field": "group", "type": "nominal", "scale": object{"domain": names, "range": shapes}, "legend": legend}
-	tooltip := []object{{"field": "name", "type": "nominal", "title": "name"}, {"field": "group", "type": "nominal", "title": "group"},
+	tooltip := []object{{"field": "name", "type": "nominal", "title": w.name}, {"field": "group", "type": "nominal", "title": w.group},
 		vegaTooltip("x", s.X, "x"), vegaTooltip("y", s.Y, "y")}
 	for _, pt := range d.points {
 		if pt.Detail != "" {

@@ -2,6 +2,7 @@ package chart
 
 import (
 	"bytes"
+	"image"
 	"math"
 	"strconv"
 	"strings"
@@ -97,6 +98,16 @@ func (s *svgCanvas) Text(at XY, text string, style TextStyle) {
 	}
 	// A label must not swallow the hover of the mark under it.
 	s.b.WriteString(` pointer-events="none">` + escape(text) + "</text>\n")
+}
+
+func (s *svgCanvas) Image(m image.Image, x, y, width, height float64) error {
+	uri, err := DataURI(m)
+	if err != nil {
+		return err
+	}
+	s.b.WriteString(`<image x="` + pixels(x) + `" y="` + pixels(y) + `" width="` + pixels(width) + `" height="` + pixels(height) +
+		`" preserveAspectRatio="none" href="` + uri + "\"/>\n")
+	return nil
 }
 
 func (s *svgCanvas) style(style Style) {

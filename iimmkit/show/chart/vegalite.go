@@ -28,13 +28,15 @@ func vegaSpec(title, subtitle, note string, width, height float64, body object) 
 		"title":      heading,
 		"background": white,
 		"config": object{
-			"font":  fonts,
-			"axis":  object{"gridColor": gridColor, "domainColor": axisColor, "tickColor": axisColor, "labelColor": inkSoft, "titleColor": ink, "titleFontWeight": "normal", "titleFontSize": textSize, "labelFontSize": textSize - 1},
-			"view":  object{"stroke": nil},
-			"range": object{"category": palette},
+			"font": fonts,
+			"axis": object{"gridColor": gridColor, "domainColor": axisColor, "tickColor": axisColor, "labelColor": inkSoft, "titleColor": ink, "titleFontWeight": "normal", "titleFontSize": textSize, "labelFontSize": textSize - 1},
+			"view": object{"stroke": nil},
+			// A legend shows its colours whole, whatever the opacity of the marks.
+			"legend": object{"symbolOpacity": 1, "symbolStrokeWidth": 0, "labelColor": ink, "labelFontSize": textSize - 1, "titleFontSize": textSize - 1, "titleFontWeight": "normal"},
+			"range":  object{"category": palette},
 		},
 	}
-	if _, ok := body["width"]; !ok {
+	if _, ok := body["width"]; !ok && height > 0 {
 		spec["width"], spec["height"] = width, height
 	}
 	for k, v := range body {
@@ -57,15 +59,29 @@ func wrapOr(text string, size, width float64) []string {
 // vegaAxis describes one positional channel with an explicit domain.
 func vegaAxis(field string, s scale) object {
 	axis := object{"tickCount": 7}
+	if s.bare {
+		axis = object{"labels": false, "ticks": false, "grid": false}
+	}
 	if s.axis.Percent {
 		axis["format"] = "~%"
+	}
+	kind := object{"domain": s.domain(), "zero": false, "nice": false}
+	if s.axis.Log {
+		kind = object{"type": "log", "domain": s.domain(), "nice": false}
+		var at []float64
+		for _, t := range s.onto(0, 550).ticks(64) {
+			at = append(at, t.value)
+		}
+		if len(at) > 0 {
+			axis["values"] = at
+		}
 	}
 	title := any(nil)
 	if s.axis.Title != "" {
 		title = s.axis.Title
 	}
 	return object{"field": field, "type": "quantitative", "title": title, "axis": axis,
-		"scale": object{"domain": s.domain(), "zero": false, "nice": false}}
+		"scale": kind}
 }
 
 // vegaTooltip describes one line of a tooltip.

@@ -1,17 +1,43 @@
 package nb
 
 import (
+	"errors"
 	"fmt"
 	"html"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
 )
 
 // Check ends the cell with exit code 1 when err is not nil, after showing it in
-// one box.
+// one box, with what to do about it where that is known.
 func Check(err error) {
 	if err == nil {
 		return
 	}
-	stop(err.Error())
+	text := err.Error()
+	if fix := remedy(err); fix != "" {
+		text += "\n" + fix
+	}
+	stop(text)
+}
+
+// remedy says what to do about errors of the machine, which do not say it
+// themselves.
+func remedy(err error) string {
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return "The disk is full: free some space; iimm cache ls shows what iimm keeps, iimm cache clean forgets it."
+	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &path) && !filepath.IsAbs(path.Path):
+		if dir, err := os.Getwd(); err == nil {
+			return "Cells run in " + dir + ": write the path from there, or from the root."
+		}
+	case errors.Is(err, fs.ErrPermission):
+		return "The file or folder belongs to someone else: choose another, or change who may use it."
+	}
+	return ""
 }
 
 // Must returns v, or ends the cell as Check does.

@@ -45,7 +45,7 @@ const (
 
 // RenderPNG, when set, adds a PNG to each chart, for viewers that show neither
 // Vega-Lite nor SVG (voila). It is nil by default because rendering PNG is
-// heavy to link: nb.RenderPNG = png.Render of package show/chart/png.
+// heavy to link: import package show/nb/withpng for it.
 var RenderPNG func(chart.Chart) ([]byte, error)
 
 // Where a plain program writes, and how one ends; tests replace them.

@@ -2,17 +2,22 @@ package nb
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/gob"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
+	"image/png"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -147,6 +152,101 @@ func TestParamOfWrongTypeEndsTheCell(t *testing.T) {
 	}
 }
 
+func TestParamReadsWhatARunGives(t *testing.T) {
+	t.Setenv("IIMM_PARAMS", `{"ledger-folder": "out/x", "n": 12, "rate": "0.5", "full": true, "name": "a \"b\" \u50b7", "seed": "0"}`)
+	t.Setenv("IIMM_PARAM_N", "13") // of the shell: what the run gives is nearer
+	t.Setenv("IIMM_PARAM_LIMIT", "90s")
+	if got := Param("ledger_folder", "y"); got != "out/x" {
+		t.Error(got)
+	}
+	if got := Param("n", 3); got != 12 {
+		t.Error(got)
+	}
+	if got := Param("rate", 1.0); got != 0.5 {
+		t.Error(got)
+	}
+	if got := Param("full", false); !got {
+		t.Error(got)
+	}
+	if got := Param("name", ""); got != `a "b" 傷` {
+		t.Error(got)
+	}
+	if got := Param("seed", uint64(7)); got != 0 {
+		t.Error(got)
+	}
+	if got := Param("limit", time.Second); got != 90*time.Second {
+		t.Error(got)
+	}
+	if got := Param("not-given", 3); got != 3 {
+		t.Error(got)
+	}
+	for _, c := range []struct{ given, complaint string }{
+		{`{"n": "many"}`, `parameter n: "many" is not a whole number (from IIMM_PARAMS)`},
+		{`{"n": [1]}`, `parameter n: "[1]" is not a whole number (from IIMM_PARAMS)`},
+		{`{"n": 1, "N": 2}`, `parameter n is given twice in IIMM_PARAMS, the second time as "n"`},
+		{`n=1`, `IIMM_PARAMS is not a JSON object such as {"task": "mnist"}: `},
+	} {
+		t.Setenv("IIMM_PARAMS", c.given)
+		_, err, code := captured(t, func() { Param("n", 3) })
+		if code != 1 || !strings.HasPrefix(err, "Error: "+c.complaint) || strings.Count(err, "\n") != 1 {
+			t.Errorf("%s: exit %d, %q", c.given, code, err)
+		}
+	}
+}
+
+func TestCheckSaysWhatToDoWhereItIsKnown(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	_, err, _ := captured(t, func() { Must(os.Open("embeddings.npz")) })
+	if !strings.Contains(err, "\nCells run in "+dir+":") {
+		t.Errorf("%q", err)
+	}
+	_, err, _ = captured(t, func() { Check(&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}) })
+	if !strings.Contains(err, "iimm cache clean") {
+		t.Errorf("%q", err)
+	}
+	_, err, _ = captured(t, func() { Check(fmt.Errorf("ledger: %w", fs.ErrPermission)) })
+	if !strings.Contains(err, "belongs to someone else") {
+		t.Errorf("%q", err)
+	}
+}
+
+func TestTablesOpenSortedByEachColumn(t *testing.T) {
+	var undefined *float64
+	headers := []string{"task", "gain <points>", "n"}
+	rows := [][]any{{"b", 1.5, 1}, {"c", undefined, 2}, {"a", -2.0, 3}, {"d", 30.0, 4}}
+	got := tableHTML(headers, rows)
+	views := strings.Split(got, "<table>")
+	if len(views) != 5 || strings.Count(got, "<details>") != 3 || strings.Count(got, "</details>") != 4 || strings.Contains(got, "<script") {
+		t.Fatalf("%d tables in\n%s", len(views)-1, got)
+	}
+	column := func(view string) string {
+		out := ""
+		for _, line := range strings.Split(view, "<tr>")[2:] {
+			out += line[strings.Index(line, ">")+1 : strings.Index(line, "</td>")]
+		}
+		return out
+	}
+	for i, want := range []string{"bcad", "abcd", "dbac", "dacb"} {
+		if got := column(views[i+1]); got != want {
+			t.Errorf("table %d: rows %s, want %s", i, got, want)
+		}
+	}
+	for _, want := range []string{"<summary>task ↑</summary>", "<summary>gain &lt;points&gt; ↓</summary>", "<summary>n ↓</summary>"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	for name, rows := range map[string][][]any{"three rows": rows[:3], "too many": make([][]any, 500)} {
+		if strings.Contains(tableHTML(headers, rows), "<details") {
+			t.Errorf("%s: sorted forms", name)
+		}
+	}
+	if got := tableHTML([]string{"n"}, [][]any{{4}, {3}, {2}, {1}}); strings.Contains(got, "<details") {
+		t.Error("a table that is sorted opens as itself")
+	}
+}
+
 func TestCheckEndsWithTheError(t *testing.T) {
 	if _, err, code := captured(t, func() { Check(nil) }); code != -1 || err != "" {
 		t.Errorf("Check(nil): exit %d, %q", code, err)
@@ -210,6 +310,12 @@ func TestProgressBarMarkup(t *testing.T) {
 	if got := d[mimePlain]; got != "embedding <x> [==========          ] 5/10  2.5/s, 2.0 s left" {
 		t.Error(got)
 	}
+	start := time.Now()
+	b = &bar{title: "tuning", total: 4, n: 1, start: start}
+	b.end = start.Add(time.Minute)
+	if got := b.data(15 * time.Second)[mimePlain]; !strings.HasSuffix(got.(string), ", 45 s left") {
+		t.Error(got)
+	}
 	b = &bar{title: "reading", n: 3, finished: true}
 	if got := b.data(time.Second)[mimeHTML]; got != `<div><code>reading 3  3.0/s, took 1.0 s</code></div>` {
 		t.Error(got)
@@ -255,19 +361,9 @@ func TestChartIsSentInEveryForm(t *testing.T) {
 	}
 }
 
-func TestPicturesAreEnlargedAndNamed(t *testing.T) {
+func TestPicturesAreNamedThumbnails(t *testing.T) {
 	dot := image.NewGray(image.Rect(5, 5, 7, 6))
 	dot.SetGray(6, 5, color.Gray{Y: 255})
-	big := enlarge(dot, 96)
-	if b := big.Bounds(); b.Dx() != 96 || b.Dy() != 48 {
-		t.Errorf("bounds %v", b)
-	}
-	if r, _, _, _ := big.At(47, 20).RGBA(); r != 0 {
-		t.Error("left half is not black")
-	}
-	if r, _, _, _ := big.At(48, 20).RGBA(); r != 0xffff {
-		t.Error("right half is not white")
-	}
 	data, err := picturesData([]image.Image{dot, dot, dot, dot, dot, dot, dot}, []string{"a <b>", "c"})
 	if err != nil {
 		t.Fatal(err)
@@ -275,6 +371,21 @@ func TestPicturesAreEnlargedAndNamed(t *testing.T) {
 	page := data[mimeHTML].(string)
 	if n := strings.Count(page, "<img"); n != 7 || strings.Count(page, "<tr>") != 2 || strings.Contains(page, "<b>") {
 		t.Errorf("%d pictures in\n%s", n, page)
+	}
+	_, uri, _ := strings.Cut(page, "data:image/png;base64,")
+	uri, _, _ = strings.Cut(uri, `"`)
+	raw, err := base64.StdEncoding.DecodeString(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	big, err := png.Decode(bytes.NewReader(raw))
+	if err != nil || big.Bounds().Dx() != 96 || big.Bounds().Dy() != 48 {
+		t.Fatalf("%v, %v", big, err)
+	}
+	left, _, _, _ := big.At(47, 20).RGBA()
+	right, _, _, _ := big.At(48, 20).RGBA()
+	if left != 0 || right != 0xffff {
+		t.Errorf("halves are %d and %d", left, right)
 	}
 	if data[mimePlain] != "7 pictures: a <b>; c" {
 		t.Error(data[mimePlain])

@@ -1,8 +1,11 @@
 package nb
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,21 +16,57 @@ type Parameter interface {
 	string | int | int64 | uint64 | float64 | bool | time.Duration
 }
 
-// Param returns a notebook's parameter: what was given with
-// iimm notebook run --param name=value, or in JupyterLab by the environment
-// variable IIMM_PARAM_NAME, else def. A value that is not of def's type ends
-// the cell.
+// paramsVariable holds the parameters of a run as one JSON object.
+const paramsVariable = "IIMM_PARAMS"
+
+// Param returns a notebook's parameter, of def's type: what
+// iimm notebook run --param name=value gave, else what the environment variable
+// IIMM_PARAM_NAME holds, else def. In a name - and _ are the same, and so are
+// capitals and small letters. A value that is not of def's type ends the cell.
 func Param[T Parameter](name string, def T) T {
-	variable := paramVariable(name)
-	given, ok := os.LookupEnv(variable)
-	if !ok {
+	given, from, err := lookupParam(name)
+	Check(err)
+	if from == "" {
 		return def
 	}
 	v, err := parseParam(given, def)
 	if err != nil {
-		stop(fmt.Sprintf("parameter %s: %v (from %s)", name, err, variable))
+		stop(fmt.Sprintf("parameter %s: %v (from %s)", name, err, from))
 	}
 	return v
+}
+
+// lookupParam returns a parameter's text and where it comes from, "" when it is
+// not given.
+func lookupParam(name string) (given, from string, err error) {
+	variable := paramVariable(name)
+	if all := os.Getenv(paramsVariable); all != "" {
+		var values map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(all), &values); err != nil {
+			return "", "", fmt.Errorf(`%s is not a JSON object such as {"task": "mnist"}: %w`, paramsVariable, err)
+		}
+		// In order, so that what is said of two is always the same.
+		for _, key := range slices.Sorted(maps.Keys(values)) {
+			if paramVariable(key) != variable {
+				continue
+			}
+			if from != "" {
+				return "", "", fmt.Errorf("parameter %s is given twice in %s, the second time as %q", name, paramsVariable, key)
+			}
+			from = paramsVariable
+			// A number or a truth value is taken as it is written.
+			if json.Unmarshal(values[key], &given) != nil {
+				given = string(values[key])
+			}
+		}
+		if from != "" {
+			return given, from, nil
+		}
+	}
+	if given, ok := os.LookupEnv(variable); ok {
+		return given, variable, nil
+	}
+	return "", "", nil
 }
 
 // paramVariable names the environment variable of a parameter, as package

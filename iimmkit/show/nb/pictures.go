@@ -1,24 +1,26 @@
 package nb
 
 import (
-	"bytes"
-	"encoding/base64"
 	"fmt"
 	"html"
 	"image"
-	"image/color"
-	"image/png"
 	"strings"
+
+	"github.com/iimmkit/iimm/iimmkit/show/chart"
 )
 
 // Pictures shows small pictures side by side with a line of text below each;
-// titles may be shorter than pictures, or nil. Pictures smaller than 96 pixels
-// are enlarged, pixel by pixel.
+// titles may be shorter than pictures, or nil. Small pictures are enlarged, pixel
+// by pixel, large ones become thumbnails; see chart.Thumbnail. To hover over
+// pictures for more words, or to put them into a report, show a chart.Gallery.
 func Pictures(pictures []image.Image, titles []string) {
 	data, err := picturesData(pictures, titles)
 	Check(err)
 	show(display{data: data})
 }
+
+// thumbnail is the size of chart.Thumbnail.
+const thumbnail = 96
 
 // picturesPerRow is what fits beside each other on a page.
 const picturesPerRow = 6
@@ -36,13 +38,13 @@ func picturesData(pictures []image.Image, titles []string) (map[string]any, erro
 	for row := 0; row < len(pictures); row += picturesPerRow {
 		page.WriteString("<tr>")
 		for i := row; i < min(row+picturesPerRow, len(pictures)); i++ {
-			var b bytes.Buffer
-			if err := png.Encode(&b, enlarge(pictures[i], 96)); err != nil {
+			uri, err := chart.DataURI(chart.Thumbnail(pictures[i], thumbnail))
+			if err != nil {
 				return nil, fmt.Errorf("picture %d: %w", i, err)
 			}
 			text := html.EscapeString(title(i))
-			fmt.Fprintf(&page, `<td style="text-align:center"><img alt="%s" src="data:image/png;base64,%s"><br>%s</td>`,
-				text, base64.StdEncoding.EncodeToString(b.Bytes()), text)
+			fmt.Fprintf(&page, `<td style="text-align:center"><img alt="%s" title="%s" style="max-width:%dpx" src="%s"><br>%s</td>`,
+				text, text, 2*thumbnail, uri, text)
 			if t := title(i); t != "" {
 				alt = append(alt, t)
 			}
@@ -55,21 +57,4 @@ func picturesData(pictures []image.Image, titles []string) (map[string]any, erro
 		words += ": " + strings.Join(alt, "; ")
 	}
 	return map[string]any{mimeHTML: page.String(), mimePlain: words}, nil
-}
-
-// enlarge repeats pixels until the longer side has at least size of them.
-func enlarge(m image.Image, size int) image.Image {
-	b := m.Bounds()
-	longer := max(b.Dx(), b.Dy())
-	if longer == 0 || longer >= size {
-		return m
-	}
-	k := (size + longer - 1) / longer
-	out := image.NewRGBA(image.Rect(0, 0, k*b.Dx(), k*b.Dy()))
-	for y := range out.Rect.Dy() {
-		for x := range out.Rect.Dx() {
-			out.SetRGBA(x, y, color.RGBAModel.Convert(m.At(b.Min.X+x/k, b.Min.Y+y/k)).(color.RGBA))
-		}
-	}
-	return out
 }

@@ -28,6 +28,9 @@ func Progress(title string, total int) progress.Bar { return Reporter().Start(ti
 
 type reporter struct{}
 
+// Say implements what progress.Say looks for: a line of small print.
+func (reporter) Say(text string) { tell(text) }
+
 func (reporter) Start(title string, total int) progress.Bar {
 	b := &bar{title: title, total: total, start: time.Now(), id: "iimm-" + gonbui.UniqueId()}
 	b.mu.Lock()
@@ -42,6 +45,7 @@ type bar struct {
 	title, note string
 	total, n    int
 	start, last time.Time
+	end         time.Time // as expected; zero: to be had from the rate
 	finished    bool
 	id          string
 }
@@ -59,6 +63,14 @@ func (b *bar) Note(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.note = text
+	b.draw(false)
+}
+
+// Expect implements what progress.Expect looks for.
+func (b *bar) Expect(left time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end = time.Now().Add(left)
 	b.draw(false)
 }
 
@@ -81,7 +93,11 @@ func (b *bar) draw(force bool) {
 }
 
 func (b *bar) data(elapsed time.Duration) map[string]any {
-	text := progress.Line(b.title, b.note, b.n, b.total, elapsed, b.finished)
+	left := progress.ByRate
+	if !b.end.IsZero() {
+		left = max(0, b.end.Sub(b.start)-elapsed)
+	}
+	text := progress.Line(b.title, b.note, b.n, b.total, elapsed, left, b.finished)
 	markup := "<code>" + html.EscapeString(text) + "</code>"
 	if b.total > 0 {
 		// The viewer draws the bar, in place of the one in the text.

@@ -1,10 +1,12 @@
 package nb
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +17,13 @@ import (
 // the right, with as many decimals as the largest needs for four digits; a nil
 // value, a nil pointer and NaN are shown as a dash. What should look otherwise
 // is passed as a string.
+//
+// In a notebook the sign ⇅ below the table opens it sorted by each of its
+// columns, numbers from the largest, text from its start, dashes last. The sorted
+// tables are there beforehand and open without a script, so that this works
+// where scripts do not run: notebooks that are not trusted, exported pages.
+// Tables that would become too long by it (more than 4000 further cells) have
+// no such sign.
 func Table(headers []string, rows [][]any) {
 	show(display{data: map[string]any{mimeHTML: tableHTML(headers, rows), mimePlain: tableText(headers, rows)}})
 }
@@ -118,6 +127,12 @@ func cells(headers []string, rows [][]any) (text [][]string, right []bool) {
 func tableHTML(headers []string, rows [][]any) string {
 	text, right := cells(headers, rows)
 	var b strings.Builder
+	writeTable(&b, headers, text, right)
+	writeSorted(&b, headers, rows, text, right)
+	return b.String()
+}
+
+func writeTable(b *strings.Builder, headers []string, text [][]string, right []bool) {
 	line := func(tag string, row []string) {
 		b.WriteString("<tr>")
 		for j := range right {
@@ -133,7 +148,7 @@ func tableHTML(headers []string, rows [][]any) string {
 			if tag == "td" && textWidth(s) <= 20 {
 				align += ";white-space:nowrap"
 			}
-			fmt.Fprintf(&b, `<%s style="text-align:%s">%s</%s>`, tag, align, html.EscapeString(s), tag)
+			fmt.Fprintf(b, `<%s style="text-align:%s">%s</%s>`, tag, align, html.EscapeString(s), tag)
 		}
 		b.WriteString("</tr>\n")
 	}
@@ -148,7 +163,81 @@ func tableHTML(headers []string, rows [][]any) string {
 		line("td", row)
 	}
 	b.WriteString("</tbody>\n</table>")
-	return b.String()
+}
+
+const (
+	fewestSorted = 4    // rows, less are seen at a glance
+	mostSorted   = 4000 // cells of all sorted tables
+)
+
+// writeSorted writes the table once more for each column that sorts it, closed.
+func writeSorted(b *strings.Builder, headers []string, rows [][]any, text [][]string, right []bool) {
+	if len(rows) < fewestSorted || len(headers) < len(right) || len(rows)*len(right)*len(right) > mostSorted {
+		return
+	}
+	var views strings.Builder
+	for j, header := range headers {
+		order := sortedBy(rows, j, right[j])
+		if slices.IsSorted(order) { // as it stands
+			continue
+		}
+		sorted := make([][]string, len(order))
+		for k, i := range order {
+			sorted[k] = text[i]
+		}
+		arrow := " ↑"
+		if right[j] {
+			arrow = " ↓"
+		}
+		views.WriteString("<details><summary>" + html.EscapeString(strings.TrimSpace(header)+arrow) + "</summary>\n")
+		writeTable(&views, headers, sorted, right)
+		views.WriteString("</details>\n")
+	}
+	if views.Len() > 0 {
+		b.WriteString("\n<details class=\"iimm-sorted\"><summary title=\"sorted by a column\">⇅</summary>\n" + views.String() + "</details>")
+	}
+}
+
+// sortedBy returns the order of the rows by column j: numbers descending, text
+// ascending, what is undefined last.
+func sortedBy(rows [][]any, j int, numbers bool) []int {
+	values := make([]any, len(rows))
+	order := make([]int, len(rows))
+	for i, row := range rows {
+		order[i] = i
+		if j < len(row) {
+			values[i] = plainValue(row[j])
+		}
+	}
+	number := func(v any) float64 {
+		switch r := reflect.ValueOf(v); {
+		case r.CanFloat():
+			return r.Float()
+		case r.CanInt():
+			return float64(r.Int())
+		case r.CanUint():
+			return float64(r.Uint())
+		}
+		return 0
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, y := values[a], values[b]
+		switch {
+		case x == nil || y == nil:
+			return cmp.Compare(btoi(x == nil), btoi(y == nil))
+		case numbers:
+			return cmp.Compare(number(y), number(x))
+		}
+		return cmp.Compare(fmt.Sprint(x), fmt.Sprint(y))
+	})
+	return order
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func tableText(headers []string, rows [][]any) string {

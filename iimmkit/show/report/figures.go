@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/iimmkit/iimm/iimmkit/show/chart"
+	"github.com/iimmkit/iimm/iimmkit/show/chart/relation"
 	"github.com/iimmkit/iimm/iimmkit/study/correlation"
 )
 
@@ -181,31 +182,13 @@ func scatter(g *correlation.Group, tasks []measured, predictor, target string) (
 	if len(s.Points) < 3 {
 		return s, false
 	}
-	s.Fit = fit(g.Correlation(predictor, target), xs)
+	if c := g.Correlation(predictor, target); c != nil {
+		s.Fit = relation.Line(c.Line, xs)
+	}
 	if predictor == correlation.ProbeCVAccuracy && target == correlation.Accuracy {
 		s.Identity = true
 	}
 	return s, true
-}
-
-// fit is the least-squares line with its pointwise 95 % band over the range of
-// the data.
-func fit(c *correlation.Correlation, xs []float64) *chart.Fit {
-	if c == nil || c.Line == nil {
-		return nil
-	}
-	lo, hi := slices.Min(xs), slices.Max(xs)
-	if hi <= lo {
-		return nil
-	}
-	f := &chart.Fit{}
-	const steps = 48
-	for k := range steps + 1 {
-		x := lo + (hi-lo)*float64(k)/steps
-		y, half := c.Line.At(x), c.Line.Confidence(x, .95)
-		f.X, f.Y, f.Low, f.High = append(f.X, x), append(f.Y, y), append(f.Low, y-half), append(f.High, y+half)
-	}
-	return f
 }
 
 // annotation is the line under a scatter's title.

@@ -6,6 +6,7 @@ package png
 import (
 	"bytes"
 	"fmt"
+	"image"
 	"image/color"
 	stdpng "image/png"
 	"math"
@@ -122,6 +123,11 @@ func (p *canvas) Circle(at chart.XY, radius float64, s chart.Style) {
 	path.Arc(centre, vg.Length(radius), 0, 2*math.Pi)
 	path.Close()
 	p.paint(path, s)
+}
+
+func (p *canvas) Image(m image.Image, x, y, width, height float64) error {
+	p.img.DrawImage(vg.Rectangle{Min: p.point(chart.XY{X: x, Y: y + height}), Max: p.point(chart.XY{X: x + width, Y: y})}, m)
+	return nil
 }
 
 func (p *canvas) Text(at chart.XY, text string, s chart.TextStyle) {

@@ -3,6 +3,8 @@ package png
 import (
 	"bytes"
 	"fmt"
+	"image"
+	"image/color"
 	stdpng "image/png"
 	"math"
 	"strings"
@@ -113,5 +115,44 @@ func TestJapaneseFontIsTheOneThatDraws(t *testing.T) {
 	}
 	if (path == "") != (missing != "") {
 		t.Errorf("font %q, and missing %q", path, missing)
+	}
+}
+
+// A picture in a gallery keeps its colours, its orientation and its place.
+func TestPicturesAreUprightAndInPlace(t *testing.T) {
+	m := image.NewRGBA(image.Rect(2, 3, 4, 5)) // red and green above blue and black
+	m.Set(2, 3, color.RGBA{255, 0, 0, 255})
+	m.Set(3, 3, color.RGBA{0, 255, 0, 255})
+	m.Set(2, 4, color.RGBA{0, 0, 255, 255})
+	m.Set(3, 4, color.RGBA{0, 0, 0, 255})
+	b, err := RenderScaled(chart.Gallery{Pictures: []chart.Picture{{Image: m}, {Image: m}}, Width: 400}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := stdpng.Decode(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := map[[3]uint32][3]int{} // colour: x, y, count
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() / 2 { // the left picture
+			r, g, b, _ := img.At(x, y).RGBA()
+			key := [3]uint32{r >> 8, g >> 8, b >> 8}
+			s := sums[key]
+			sums[key] = [3]int{s[0] + x, s[1] + y, s[2] + 1}
+		}
+	}
+	mean := func(r, g, b uint32) (x, y float64) {
+		s := sums[[3]uint32{r, g, b}]
+		if s[2] < 1000 {
+			t.Fatalf("%d pixels of %d %d %d", s[2], r, g, b)
+		}
+		return float64(s[0]) / float64(s[2]), float64(s[1]) / float64(s[2])
+	}
+	rx, ry := mean(255, 0, 0)
+	gx, gy := mean(0, 255, 0)
+	bx, by := mean(0, 0, 255)
+	if !(rx < gx-40 && math.Abs(ry-gy) < 2 && by > ry+40 && math.Abs(rx-bx) < 2) {
+		t.Errorf("red at %v, %v; green at %v, %v; blue at %v, %v", rx, ry, gx, gy, bx, by)
 	}
 }
