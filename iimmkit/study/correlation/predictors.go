@@ -1,6 +1,7 @@
 package correlation
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -41,6 +42,8 @@ func Compare(groups []Group, predictors []string, target string, o Options) (*Po
 				g.Tasks[i].Domain = t.Task
 			}
 		}
+		// Permutations and resamples are of tasks in the order of their names.
+		slices.SortFunc(g.Tasks, func(a, b Task) int { return cmp.Compare(a.Task, b.Task) })
 		p.groups = append(p.groups, &g)
 	}
 	p.findTasks()
