@@ -145,7 +145,7 @@ func (o *notebookRunOptions) parameters() (map[string]string, error) {
 		if !ok {
 			return nil, usagef("--param %s: NAME=VALUE expected", p)
 		}
-		if _, err := notebook.ParamVariable(name); err != nil {
+		if err := notebook.CheckParamName(name); err != nil {
 			return nil, usagef("--param %s: %v", p, err)
 		}
 		if _, twice := params[name]; twice {

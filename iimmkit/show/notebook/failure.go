@@ -68,9 +68,46 @@ func failureText(c *Cell, reply *message) string {
 		return box
 	}
 	if words := lastStderr(c); words != "" {
-		return text + ": " + words
+		return ended(text) + ": " + words
 	}
-	return text
+	return ended(text)
+}
+
+// ended says of a program how it has ended: with exit status 3, by a signal.
+func ended(how string) string {
+	if signal, ok := strings.CutPrefix(how, "signal: "); ok {
+		return "the program was ended by a signal (" + signal + ")"
+	}
+	return "the program ended with " + how
+}
+
+var (
+	// ofPanic matches how Go begins to tell that a program has failed.
+	ofPanic = regexp.MustCompile(`(?m)(?:^|: )((?:panic|fatal error): .*)$`)
+	// inCell matches GoNB's translation of a place in a stack.
+	inCell = regexp.MustCompile(`\[\[ Cell \[(\d+)\] Line (\d+) \]\]`)
+)
+
+// summary is the essence of a failure in one line: of a panic what it says and
+// the place in the cells where it was called, of several messages the first.
+func summary(message string) string {
+	message = strings.TrimSpace(message)
+	if m := ofPanic.FindStringSubmatch(message); m != nil {
+		said := strings.TrimSuffix(m[1], " [recovered]")
+		if place := inCell.FindStringSubmatch(message); place != nil {
+			said += " (In[" + place[1] + "] line " + place[2] + ")"
+		}
+		return said
+	}
+	first, rest, more := strings.Cut(message, "\n")
+	if more && !strings.Contains(message, noNetworkHint) {
+		if n := len(strings.Split(strings.TrimSpace(rest), "\n")); n == 1 {
+			first += " (and 1 line more)"
+		} else {
+			first += " (and " + strconv.Itoa(n) + " lines more)"
+		}
+	}
+	return first
 }
 
 // errorBox returns the text of the box that nb.Check shows, which its metadata

@@ -335,13 +335,13 @@ func TestFailureText(t *testing.T) {
 		"program": {
 			`{"evalue":"exit status 2","traceback":["exit status 2"]}`,
 			[]*Output{{Type: "stream", Name: "stderr", Text: "panic: no\nexit status 2\n"}},
-			"exit status 2: panic: no"},
+			"the program ended with exit status 2: panic: no"},
 		"checked error": {
 			`{"evalue":"exit status 1","traceback":["exit status 1"]}`,
 			[]*Output{{Type: "display_data", Data: Bundle{"text/plain": "Error: empty\n"}, Metadata: map[string]any{"iimm": map[string]any{"error": true}}},
 				{Type: "stream", Name: "stderr", Text: "exit status 1\n"}},
 			"Error: empty"},
-		"nothing said": {`{"evalue":"exit status 3","traceback":[]}`, nil, "exit status 3"},
+		"nothing said": {`{"evalue":"exit status 3","traceback":[]}`, nil, "the program ended with exit status 3"},
 	} {
 		m := published("execute_reply", "", c.reply)
 		if got := failureText(&Cell{ExecutionCount: &two, Outputs: c.outputs}, &m); got != c.want {
