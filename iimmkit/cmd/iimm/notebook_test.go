@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/iimmkit/iimm/iimmkit/show/notebook"
 	"github.com/iimmkit/iimm/kernels"
@@ -58,7 +61,8 @@ func TestNotebookRunRefusesWrongCalls(t *testing.T) {
 		"param name":        {[]string{good, "--out", out, "--param", "1x=2"}, "a letter first"},
 		"param twice":       {[]string{good, "--out", out, "--param", "ledger=a", "--param", "ledger=b"}, "given twice"},
 		"param unknown":     {[]string{good, "--out", out, "--param", "leger=a"}, "there are ledger"},
-		"negative time":     {[]string{good, "--out", out, "--timeout", "-1s"}, "is negative"},
+		"negative time":     {[]string{good, "--out", out, "--cell-timeout", "-1s"}, "is negative"},
+		"no jobs":           {[]string{good, "--out", out, "--jobs", "0"}, "at least 1"},
 		"no such parameter": {[]string{twin, "--out", out, "--param", "ledger=a"}, "have no parameters"},
 	} {
 		_, complaint, code := iimmCommand(t, append([]string{"notebook", "run"}, c.args...)...)
@@ -119,8 +123,9 @@ func TestNotebookRunWritesNotebookAndPage(t *testing.T) {
 	writeNotebook(t, good, "import \"github.com/iimmkit/iimm/iimmkit/show/nb\"\n\n%%\nfmt.Println(\"n is\", nb.Param(\"n\", 1))")
 	writeNotebook(t, bad, "%%\nfmt.Println(\"before\")", "%%\nundefinedThing()", "%%\nfmt.Println(\"after\")")
 	out := filepath.Join(dir, "out")
-	text, complaint, code := iimmCommand(t, "notebook", "run", bad, good, "--out", out, "--param", "n=7", "--json")
-	if code != 1 || !strings.Contains(complaint, "failed: "+bad) {
+	junit := filepath.Join(out, "junit.xml")
+	text, complaint, code := iimmCommand(t, "notebook", "run", bad, good, "--out", out, "--param", "n=7", "--json", "--jobs", "2", "--junit", junit)
+	if code != 1 || !strings.Contains(complaint, "1 of 2 notebooks failed: "+bad) {
 		t.Errorf("exit %d, %q", code, complaint)
 	}
 	var got struct {
@@ -130,10 +135,12 @@ func TestNotebookRunWritesNotebookAndPage(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatalf("%v in %q", err, text)
 	}
+	// With two at a time they end in any order.
+	slices.SortFunc(got.Notebooks, func(a, b notebookResult) int { return strings.Compare(a.Notebook, b.Notebook) })
 	if len(got.Notebooks) != 2 || got.Notebooks[0].OK || !got.Notebooks[1].OK || got.Notebooks[1].Error != nil {
 		t.Fatalf("%+v", got)
 	}
-	if e := got.Notebooks[0].Error; e == nil || e.Cell != 2 || e.ID != "b" || e.Message != "line 2: undefined: undefinedThing" {
+	if e := got.Notebooks[0].Error; e == nil || e.Cell != 2 || e.ID != "b" || e.Summary != "line 2: undefined: undefinedThing" || e.Message != e.Summary {
 		t.Errorf("error %+v", e)
 	}
 	page, err := os.ReadFile(filepath.Join(out, "good.html"))
@@ -151,8 +158,53 @@ func TestNotebookRunWritesNotebookAndPage(t *testing.T) {
 	if err != nil || !strings.Contains(string(page), "undefined: undefinedThing") {
 		t.Errorf("the page does not show the compiler's message: %v", err)
 	}
-	text, _, _ = iimmCommand(t, "notebook", "run", bad, "--out", out)
-	if !strings.Contains(text, "failed at code cell 2") {
-		t.Errorf("printed %q", text)
+	if report, err := os.ReadFile(junit); err != nil || !strings.Contains(string(report), `<testsuites name="iimm notebook run" tests="4" failures="1" errors="0" skipped="1"`) {
+		t.Errorf("%v, JUnit's file: %s", err, report)
+	}
+	text, complaint, _ = iimmCommand(t, "notebook", "run", bad, "--out", out)
+	if !strings.Contains(text, "failed at code cell 2") || !strings.Contains(complaint, bad+": failed at code cell 2: line 2: undefined: undefinedThing\n") {
+		t.Errorf("printed %q, complained %q", text, complaint)
+	}
+}
+
+func TestCtrlCSavesWhatRan(t *testing.T) {
+	requireGoNB(t)
+	dir := t.TempDir()
+	begun := filepath.Join(dir, "begun")
+	first, second := filepath.Join(dir, "first.ipynb"), filepath.Join(dir, "second.ipynb")
+	writeNotebook(t, first, "%%\nfmt.Println(\"whole\")", fmt.Sprintf("%%%%\nfmt.Println(\"part\")\nos.WriteFile(%q, nil, 0o600)\ntime.Sleep(time.Hour)", begun))
+	writeNotebook(t, second, "%%\nfmt.Println(\"never\")")
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for range 6000 {
+			if _, err := os.Stat(begun); err == nil {
+				self.Signal(os.Interrupt)
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	out := filepath.Join(dir, "out")
+	junit := filepath.Join(out, "junit.xml")
+	text, complaint, code := iimmCommand(t, "notebook", "run", first, second, "--out", out, "--cell-timeout", "2m", "--junit", junit)
+	if code != 130 || !strings.Contains(complaint, first+": failed at code cell 2: interrupted\n") {
+		t.Errorf("exit %d, printed %q, complained %q", code, text, complaint)
+	}
+	n, err := notebook.Read(filepath.Join(out, "first.ipynb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.Cells[0].Outputs[0].Text != "whole\n" || n.Cells[1].Outputs[0].Text != "part\n" || n.Cells[1].Outputs[len(n.Cells[1].Outputs)-1].ErrorName != notebook.Interrupted {
+		t.Errorf("saved %+v", n.Cells[1].Outputs)
+	}
+	if _, err := os.Stat(filepath.Join(out, "second.ipynb")); !os.IsNotExist(err) {
+		t.Error("the second notebook was begun")
+	}
+	report, err := os.ReadFile(junit)
+	if err != nil || !strings.Contains(string(report), `tests="4" failures="0" errors="2" skipped="1"`) {
+		t.Errorf("%v: %s", err, report)
 	}
 }

@@ -101,16 +101,10 @@ func Execute(ctx context.Context, n *Notebook, opt Options) error {
 	if opt.Progress == nil {
 		opt.Progress = progress.Discard
 	}
-	var cells []*Cell
 	for _, c := range n.Cells {
-		if c.Type != "code" {
-			continue
-		}
 		c.Outputs, c.ExecutionCount = nil, nil
-		if strings.TrimSpace(c.Source) != "" {
-			cells = append(cells, c)
-		}
 	}
+	cells := n.executable()
 	// What the outputs depend on is told in the notebook.
 	record := map[string]any{"kernel": opt.Kernel.Name, "backend": opt.Kernel.Env["IIMM_BACKEND"]}
 	if len(opt.Parameters) > 0 {
@@ -155,6 +149,11 @@ func Execute(ctx context.Context, n *Notebook, opt Options) error {
 	}
 	x.settle()
 	return nil
+}
+
+// executable returns the code cells that are not empty.
+func (n *Notebook) executable() []*Cell {
+	return slices.DeleteFunc(slices.Clone(n.Cells), func(c *Cell) bool { return c.Type != "code" || strings.TrimSpace(c.Source) == "" })
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
