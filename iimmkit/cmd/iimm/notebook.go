@@ -16,6 +16,6 @@ func newNotebook(s *streams) *cobra.Command {
   iimm notebook run notebooks/01-embedding-space.ipynb --out out/notebooks
   iimm notebook export out/notebooks/01-embedding-space.ipynb --to pdf`,
 	}
-	c.AddCommand(newNotebookRun(s))
+	c.AddCommand(newNotebookRun(s), newNotebookExport(s), newNotebookNew(s), newNotebookList(s))
 	return c
 }

@@ -25,6 +25,7 @@ type notebookRunOptions struct {
 	jobs      int
 	params    []string
 	kernel    string
+	charts    string
 	junit     string
 	json      bool
 }
@@ -59,6 +60,7 @@ declares (var task = "world/shape"): then a cell behind it, tagged
 	f.StringArrayVar(&o.params, "param", nil, "parameter `NAME=VALUE` of the notebooks; may be repeated")
 	f.IntVar(&o.jobs, "jobs", 1, "notebooks that run at a time, each with a kernel of its own")
 	f.StringVar(&o.kernel, "kernel", "", "kernelspec to use instead of the notebook's own: iimm-go, iimm-go-xla-cpu, ...")
+	f.StringVar(&o.charts, "charts", "auto", "charts on the page: interactive, static or auto, as with iimm notebook export")
 	f.StringVar(&o.junit, "junit", "", "also write the results to this `FILE` as JUnit XML, a case for each cell")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	return c
@@ -103,6 +105,10 @@ func (o *notebookRunOptions) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	vega, err := vegaFor(ctx, s, o.charts)
+	if err != nil {
+		return err
+	}
 	for i := range tasks {
 		if tasks[i].Kernel, err = o.spec(ctx, s, tasks[i].Notebook, tasks[i].Dir); err != nil {
 			return err
@@ -111,7 +117,7 @@ func (o *notebookRunOptions) run(ctx context.Context, s *streams) error {
 	results := []notebookResult{}
 	var failed []string
 	runs, err := notebook.ExecuteAll(ctx, tasks, o.jobs, s.progress(), func(i int, r *notebook.Run) error {
-		result, err := places[i].write(r)
+		result, err := places[i].write(r, vega)
 		if err != nil {
 			return err
 		}
@@ -223,7 +229,7 @@ func same(a, b string) bool {
 }
 
 // write writes what became of a notebook, whether or not it failed.
-func (p place) write(r *notebook.Run) (notebookResult, error) {
+func (p place) write(r *notebook.Run, vega string) (notebookResult, error) {
 	result := notebookResult{Notebook: r.Path, OK: r.Err == nil, Executed: p.executed, HTML: p.page, Cells: len(r.Cells), Seconds: r.Took.Seconds()}
 	var inCell *notebook.CellError
 	if errors.As(r.Err, &inCell) {
@@ -234,7 +240,7 @@ func (p place) write(r *notebook.Run) (notebookResult, error) {
 	if err := r.Notebook.Write(p.executed); err != nil {
 		return notebookResult{}, err
 	}
-	return result, r.Notebook.WriteHTML(p.page, notebook.PageOptions{Name: filepath.Base(r.Path), Dir: r.Dir})
+	return result, r.Notebook.WriteHTML(p.page, notebook.PageOptions{Name: filepath.Base(r.Path), Dir: r.Dir, Vega: vega})
 }
 
 // spec returns the kernel of a notebook: of ours the one of this version, built

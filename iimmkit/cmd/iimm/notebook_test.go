@@ -208,3 +208,71 @@ func TestCtrlCSavesWhatRan(t *testing.T) {
 		t.Errorf("%v: %s", err, report)
 	}
 }
+
+func TestNotebookNewListAndExport(t *testing.T) {
+	t.Setenv("IIMM_CACHE", t.TempDir()) // without scripts of charts
+	dir := t.TempDir()
+	made := filepath.Join(dir, "steel-defects.ipynb")
+	if out, complaint, code := iimmCommand(t, "notebook", "new", made, "--template", "blank"); code != 0 || !strings.Contains(out, "steel defects") {
+		t.Fatalf("exit %d, %q, %q", code, out, complaint)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"there already":     {[]string{"new", made}, "is there already"},
+		"other ending":      {[]string{"new", filepath.Join(dir, "x")}, "is not named .ipynb"},
+		"unknown template":  {[]string{"new", filepath.Join(dir, "x.ipynb"), "--template", "none"}, "there are blank, measure"},
+		"two lines":         {[]string{"new", filepath.Join(dir, "x.ipynb"), "--title", "a\nb"}, "is not one line"},
+		"form":              {[]string{"export", made, "--to", "docx"}, "--to docx: html, pdf or markdown"},
+		"code":              {[]string{"export", made, "--code", "all"}, "--code all: folded"},
+		"charts":            {[]string{"export", made, "--charts", "moving"}, "--charts moving: interactive"},
+		"charts in a PDF":   {[]string{"export", made, "--to", "pdf", "--charts", "interactive"}, "only HTML"},
+		"absent":            {[]string{"export", filepath.Join(dir, "none.ipynb")}, "none.ipynb"},
+		"export, other end": {[]string{"export", filepath.Join(dir, "x.txt")}, "is not named .ipynb"},
+		"twice":             {[]string{"export", made, made}, "would both be written"},
+	} {
+		_, complaint, code := iimmCommand(t, append([]string{"notebook"}, c.args...)...)
+		if code != 2 || !strings.Contains(complaint, c.want) || strings.Count(complaint, "\n") != 1 {
+			t.Errorf("%s: exit %d, %q", name, code, complaint)
+		}
+	}
+	text, complaint, code := iimmCommand(t, "notebook", "export", made, "--json")
+	var files struct {
+		Schema int
+		To     string
+		Files  []exportedFile
+	}
+	page := filepath.Join(dir, "steel-defects.html")
+	if err := json.Unmarshal([]byte(text), &files); err != nil || code != 0 || !slices.Equal(files.Files, []exportedFile{{made, page, "static"}}) || !strings.Contains(complaint, "has no outputs") {
+		t.Errorf("%v, exit %d, %+v, %q", err, code, files, complaint)
+	}
+	if data, err := os.ReadFile(page); err != nil || !strings.Contains(string(data), "steel defects</h1>") {
+		t.Errorf("page: %v", err)
+	}
+	out := filepath.Join(dir, "md")
+	if _, complaint, code := iimmCommand(t, "notebook", "export", made, "--to", "markdown", "--out", out); code != 0 {
+		t.Errorf("exit %d, %q", code, complaint)
+	}
+	if data, err := os.ReadFile(filepath.Join(out, "steel-defects.md")); err != nil || !strings.HasPrefix(string(data), "# steel defects\n") || !strings.Contains(string(data), "```go\n") {
+		t.Errorf("%v: %s", err, data)
+	}
+	t.Setenv("IIMM_OFFLINE", "1")
+	if _, complaint, code := iimmCommand(t, "notebook", "export", made, "--charts", "interactive"); code != 1 || !strings.Contains(complaint, "IIMM_OFFLINE") {
+		t.Errorf("offline: exit %d, %q", code, complaint)
+	}
+	if text, _, code := iimmCommand(t, "notebook", "list", dir); code != 0 || !strings.Contains(text, "steel defects") || strings.Count(text, "\n") != 2 {
+		t.Errorf("list: exit %d, %q", code, text)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bad.ipynb"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, complaint, code = iimmCommand(t, "notebook", "list", dir, "--json")
+	var listed struct {
+		Schema    int
+		Notebooks []notebook.Entry
+	}
+	if err := json.Unmarshal([]byte(text), &listed); err != nil || code != 1 || len(listed.Notebooks) != 2 || listed.Notebooks[0].Error == "" || !strings.Contains(complaint, "1 of 2 notebooks cannot be read") {
+		t.Errorf("%v, exit %d, %+v, %q", err, code, listed, complaint)
+	}
+}

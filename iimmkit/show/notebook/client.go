@@ -273,9 +273,14 @@ func (c *client) kill() {
 	for _, s := range []zmq4.Socket{c.shell, c.control, c.stdin, c.iopub} {
 		s.Close()
 	}
-	// What the kernel started may need a moment to die, and write until then.
+	removeSoon(c.folder)
+}
+
+// removeSoon removes a folder of processes that were told to end: they may need
+// a moment, and write until then.
+func removeSoon(folder string) {
 	for range 50 {
-		if os.RemoveAll(c.folder) == nil {
+		if os.RemoveAll(folder) == nil {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -88,6 +88,12 @@ func (n *Notebook) Title() string {
 	return ""
 }
 
+// Executed reports whether a code cell was executed, or there is none to execute.
+func (n *Notebook) Executed() bool {
+	cells := n.executable()
+	return len(cells) == 0 || slices.ContainsFunc(cells, func(c *Cell) bool { return c.ExecutionCount != nil || len(c.Outputs) > 0 })
+}
+
 // Read reads a notebook file.
 func Read(path string) (*Notebook, error) {
 	data, err := os.ReadFile(path)
