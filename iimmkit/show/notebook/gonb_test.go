@@ -17,7 +17,7 @@ import (
 
 // gonb returns the pinned kernel, built when it is not in the cache. Where it
 // cannot be had the test is skipped, or fails when IIMM_REQUIRE names gonb.
-func gonb(t *testing.T) kernels.Spec {
+func gonb(t testing.TB) kernels.Spec {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("short: no kernel is started")
