@@ -103,13 +103,17 @@ var ids = regexp.MustCompile(`\sid="([^"]+)"`)
 
 func TestEveryIDIsThereOnce(t *testing.T) {
 	seen := map[string]bool{}
-	for _, m := range ids.FindAllStringSubmatch(pageOf(t, charted(t), PageOptions{}), -1) {
+	n := charted(t)
+	bad := code("x", "y")
+	bad.Cells[0].Outputs, bad.Cells[1].Outputs = []*Output{{Type: "error"}}, []*Output{{Type: "error"}}
+	n.Cells = append(n.Cells, append(bad.Cells, markdownCell("## Failed").Cells...)...)
+	for _, m := range ids.FindAllStringSubmatch(pageOf(t, n, PageOptions{}), -1) {
 		if seen[m[1]] {
 			t.Errorf("id %q twice", m[1])
 		}
 		seen[m[1]] = true
 	}
-	if len(seen) < 5 {
+	if len(seen) < 7 || !seen["failed"] || !seen["failed-1"] {
 		t.Errorf("ids %v", seen)
 	}
 }

@@ -104,6 +104,9 @@ func (n *Notebook) HTML(w io.Writer, opt PageOptions) error {
 	return err
 }
 
+// failedID is the place of the first cell that failed.
+const failedID = "failed"
+
 // words are what a page says of itself.
 type words struct{ show, hide, contents, failed string }
 
@@ -142,7 +145,7 @@ func (n *Notebook) top(code Code, say words) string {
 	}
 	for _, c := range n.Cells {
 		if c.failed() {
-			b.WriteString(` <a class="failed" href="#failed">` + say.failed + `</a>`)
+			b.WriteString(` <a class="failed" href="#` + failedID + `">` + say.failed + `</a>`)
 			break
 		}
 	}
@@ -195,6 +198,7 @@ type page struct {
 
 	code        Code
 	interactive bool
+	failed      bool      // a cell before has
 	charts      int       // interactive ones so far
 	headings    []heading // of the markdown cells so far
 }
@@ -229,14 +233,15 @@ func (p *page) cell(c *Cell) error {
 	if strings.TrimSpace(c.Source) == "" {
 		return nil
 	}
-	failed := ""
-	if c.failed() {
-		failed = ` id="failed"`
+	id := ""
+	if c.failed() && !p.failed {
+		p.failed = true
+		id = ` id="` + failedID + `"`
 	}
-	fmt.Fprintf(&p.body, "<section class=\"cell\"%s>\n", failed)
+	fmt.Fprintf(&p.body, "<section class=\"cell\"%s>\n", id)
 	if p.code != CodeLeftOut {
 		open, number := "", " "
-		if failed != "" || p.code == CodeShown {
+		if c.failed() || p.code == CodeShown {
 			open = " open"
 		}
 		if c.ExecutionCount != nil {

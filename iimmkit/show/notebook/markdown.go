@@ -35,6 +35,7 @@ type markup struct {
 
 func newMarkup(folder string) *markup {
 	m := &markup{folder: folder, ids: parser.NewContext().IDs()}
+	m.ids.Put([]byte(failedID)) // taken by no heading
 	m.md = goldmark.New(
 		goldmark.WithExtensions(extension.GFM, extension.NewFootnote(extension.WithFootnoteIDPrefixFunction(func(ast.Node) []byte {
 			return fmt.Appendf(nil, "text%d-", m.texts)
