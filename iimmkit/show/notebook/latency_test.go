@@ -3,6 +3,7 @@ package notebook
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -132,9 +133,15 @@ func BenchmarkCell(b *testing.B) {
 				x.cell(b, c.source, n) // compiles what is not in the build cache
 				for b.Loop() {
 					before, from := ticks(x.cmd.Process.Pid), n
-					times := bench.Time(func() { n++; x.cell(b, c.source, n) }, 2*time.Second)
+					least := time.Duration(math.MaxInt64)
+					times := bench.Time(func() {
+						n++
+						begin := time.Now()
+						x.cell(b, c.source, n)
+						least = min(least, time.Since(begin))
+					}, 2*time.Second)
 					b.ReportMetric(times.Median.Seconds(), "median-s")
-					b.ReportMetric(times.P5.Seconds(), "5%-s")
+					b.ReportMetric(least.Seconds(), "least-s")
 					b.ReportMetric((ticks(x.cmd.Process.Pid)-before).Seconds()/float64(n-from), "cpu-s")
 				}
 				b.ReportMetric(0, "ns/op")
