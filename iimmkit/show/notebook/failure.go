@@ -93,21 +93,30 @@ var (
 func summary(message string) string {
 	message = strings.TrimSpace(message)
 	if m := ofPanic.FindStringSubmatch(message); m != nil {
-		said := strings.TrimSuffix(m[1], " [recovered]")
+		said, _, _ := strings.Cut(m[1], " [recovered")
 		if place := inCell.FindStringSubmatch(message); place != nil {
 			said += " (In[" + place[1] + "] line " + place[2] + ")"
 		}
 		return said
 	}
-	first, rest, more := strings.Cut(message, "\n")
-	if more && !strings.Contains(message, noNetworkHint) {
-		if n := len(strings.Split(strings.TrimSpace(rest), "\n")); n == 1 {
-			first += " (and 1 line more)"
-		} else {
-			first += " (and " + strconv.Itoa(n) + " lines more)"
+	lines := strings.FieldsFunc(message, func(r rune) bool { return r == '\n' })
+	for _, line := range lines {
+		if noNetwork.MatchString(line) {
+			return strings.TrimSpace(line)
 		}
 	}
-	return first
+	if len(lines) > 1 && strings.HasPrefix(lines[0], "failed to run ") {
+		lines = lines[1:] // the go command, which then says why
+	}
+	switch len(lines) {
+	case 0:
+		return ""
+	case 1:
+		return strings.TrimSpace(lines[0])
+	case 2:
+		return strings.TrimSpace(lines[0]) + " (and 1 line more)"
+	}
+	return strings.TrimSpace(lines[0]) + " (and " + strconv.Itoa(len(lines)-1) + " lines more)"
 }
 
 // errorBox returns the text of the box that nb.Check shows, which its metadata

@@ -350,6 +350,23 @@ func TestFailureText(t *testing.T) {
 	}
 }
 
+func TestSummaryIsOneLine(t *testing.T) {
+	for message, want := range map[string]string{
+		"":                             "",
+		"one\n":                        "one",
+		"line 1: a\n\nline 2: b":       "line 1: a (and 1 line more)",
+		"a\nb\nc":                      "a (and 2 lines more)",
+		"failed to run \"go\": x\nwhy": "why",
+		"failed to run \"go\": exit status 1\ngo: m imports\n\tp: cannot find module providing package p" + noNetworkHint:                     "p: cannot find module providing package p",
+		"the program ended with exit status 2: panic: first [recovered]\n\tpanic: second\n [[ Cell [3] Line 7 ]] x\n [[ Cell [4] Line 1 ]] y": "panic: first (In[3] line 7)",
+		"the program ended with exit status 2: fatal error: no":                                                                               "fatal error: no",
+	} {
+		if got := summary(message); got != want {
+			t.Errorf("summary(%q) = %q, want %q", message, got, want)
+		}
+	}
+}
+
 func TestFirstLineNamesACell(t *testing.T) {
 	for source, want := range map[string]string{
 		"import \"fmt\"\n\nfunc f() {}\n\n%%\n// why\nfmt.Println(1)": "fmt.Println(1)",
