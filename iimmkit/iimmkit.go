@@ -23,6 +23,7 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	_ "github.com/iimmkit/iimm/iimmkit/model/encoder/micro" // the models that come with the program
+	"github.com/iimmkit/iimm/iimmkit/study/assess"
 	"github.com/iimmkit/iimm/iimmkit/study/experiment"
 	"github.com/iimmkit/iimm/iimmkit/study/reproduce"
 )
@@ -49,6 +50,15 @@ func Tensors(s *embedding.Set) (*similarity.Tensors, error) {
 		return nil, err
 	}
 	return similarity.New(b, s.Images.Float32s(), s.Labels, s.Texts.Float32s(), s.Images.Cols)
+}
+
+// Assess goes from data, a path or the name of a task, to a decision, on the same
+// backend unless the options name one; see assess.Do.
+func Assess(ctx context.Context, data string, o assess.Options, report progress.Reporter) (*assess.Assessment, error) {
+	if o.Backend == "" {
+		o.Backend = os.Getenv("IIMM_BACKEND")
+	}
+	return assess.Do(ctx, data, o, report)
 }
 
 // Reproduce does the runs of a spec that dir does not hold yet, on the same
