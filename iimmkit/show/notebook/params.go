@@ -41,15 +41,13 @@ func CheckParamName(name string) error {
 	return nil
 }
 
-// paramEnv returns the environment variables that hold parameters: all in one,
-// and each in one of its own (IIMM_PARAM_LEDGER_FOLDER of ledger-folder).
+// paramEnv returns the environment variable that holds the parameters, which
+// nb.Param reads.
 func paramEnv(params map[string]string) ([]string, error) {
-	var env []string
 	for _, name := range sortedKeys(params) {
 		if err := CheckParamName(name); err != nil {
 			return nil, err
 		}
-		env = append(env, "IIMM_PARAM_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))+"="+params[name])
 	}
 	if params == nil {
 		params = map[string]string{}
@@ -58,7 +56,7 @@ func paramEnv(params map[string]string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(env, ParamsVariable+"="+string(all)), nil
+	return []string{ParamsVariable + "=" + string(all)}, nil
 }
 
 var paramCall = regexp.MustCompile(`\bnb\.Param(?:\[[^\]]*\])?\(\s*"([^"]+)"`)
