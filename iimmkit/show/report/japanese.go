@@ -9,40 +9,12 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/study/correlation"
 )
 
-// japaneseNames are the words of the Japanese summary.
+// japaneseNames are the words of the Japanese summary and charts.
 var japaneseNames = map[string]string{
 	correlation.IIMM: "IIMM", correlation.Inter: "Inter", correlation.Intra: "Intra", correlation.Alignment: "Alignment",
 	correlation.IntraText: "IntraText", correlation.ModalityGap: "モダリティギャップ", correlation.ZeroShotError: "ゼロショット誤り率",
 	correlation.ProbeCVAccuracy: "交差検証した線形プローブの正解率", correlation.ProbeGain: "プローブとゼロショットの正解率の差",
 	correlation.Gain: "向上", correlation.ScaledGain: "相対的な向上", correlation.Accuracy: "追加学習後の正解率", correlation.Forgetting: "忘却",
-}
-
-// Label names a predictor or a target in running text, several predictors joined
-// by +; none is what forecasts without any: the mean of the other tasks.
-func Label(language chart.Language, names ...string) string {
-	if language != chart.Japanese {
-		return correlation.Forecast{Predictors: names}.Label()
-	}
-	if len(names) == 0 {
-		return "他の課題の平均"
-	}
-	words := make([]string, len(names))
-	for i, name := range names {
-		if words[i] = japaneseNames[name]; words[i] == "" {
-			words[i] = name
-		}
-	}
-	return strings.Join(words, " + ")
-}
-
-// Summary says in one language what was found of a group, whichever way it went:
-// a headline and what stands behind it. The Japanese says the same, shorter.
-func Summary(g *correlation.Group, language chart.Language) (headline string, points []string) {
-	v := english(g)
-	if language == chart.Japanese {
-		v = japanese(g)
-	}
-	return v.Headline, v.Points
 }
 
 // japanese is the summary in Japanese. It says the same as english, shorter.
