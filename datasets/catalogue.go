@@ -60,7 +60,8 @@ func Catalogue() []Entry {
 // LoadOptions say which part of a task is wanted and where real data is.
 type LoadOptions struct {
 	// RealDir holds the folders of the real tasks: mnist, sign-digits, gtsrb32,
-	// cifar10, neu-det, omniglot, dtd10, and what the sets of the paper need.
+	// cifar10, neu-det, omniglot, dtd10, and what the sets of the paper need. When
+	// it is empty, those of the paper are read from DataDir.
 	RealDir string
 	// NTrain and NTest bound the splits: 0 means DefaultTrain and DefaultTest
 	// for catalogue tasks and everything for other sources. What a smaller bound

@@ -88,11 +88,11 @@ func Sample(w io.Writer, parts []Part, n int, seed uint64) (*Sampled, error) {
 	done := &Sampled{Images: len(rows), Of: s.rows, OfClasses: len(s.tables[0].names), RowGroups: groups}
 	count := map[string]int{}
 	for _, r := range rows {
-		count[r.label]++
+		count[r.Label]++
 	}
 	done.Classes = len(count)
 	done.LeastOfClass, done.MostOfClass = slices.Min(slices.Collect(maps.Values(count))), slices.Max(slices.Collect(maps.Values(count)))
-	return done, write(w, rows, s.tables[0].names)
+	return done, Write(w, rows, s.tables[0].names)
 }
 
 type sampler struct {
@@ -288,15 +288,9 @@ func (p *place) take(count map[string]int, share, limit int, really bool) int {
 	return n
 }
 
-// sampled is one row of the sample.
-type sampled struct {
-	image       []byte
-	path, label string
-}
-
 // read fetches the pictures of the chosen rows, in the order of the files. Rows
 // without one are left out.
-func (s *sampler) read() (rows []sampled, groups int, err error) {
+func (s *sampler) read() (rows []Row, groups int, err error) {
 	defer recovered(&err)
 	slices.SortFunc(s.places, func(a, b *place) int { return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.group, b.group)) })
 	for _, p := range s.places {
@@ -323,9 +317,9 @@ func (s *sampler) read() (rows []sampled, groups int, err error) {
 			if len(pictures[taken.at]) == 0 {
 				continue
 			}
-			r := sampled{image: pictures[taken.at], label: taken.label, path: fmt.Sprintf("%s#%d", s.parts[p.part].Name, t.starts[p.group]+int64(taken.at))}
+			r := Row{Image: pictures[taken.at], Label: taken.label, Path: fmt.Sprintf("%s#%d", s.parts[p.part].Name, t.starts[p.group]+int64(taken.at))}
 			if paths != nil && paths[taken.at] != "" {
-				r.path = paths[taken.at]
+				r.Path = paths[taken.at]
 			}
 			rows = append(rows, r)
 		}

@@ -44,12 +44,12 @@ var tenNames = strings.Fields("ant bee cat dog elk fox gnu hen ibis jay")
 
 // tableOf writes n pictures of ten classes, image i of class label(i).
 func tableOf(t testing.TB, n int, label func(i int) int) []byte {
-	var rows []sampled
+	var rows []Row
 	for i := range n {
-		rows = append(rows, sampled{noisy(i), fmt.Sprintf("%d.png", i), strconv.Itoa(label(i))})
+		rows = append(rows, Row{noisy(i), fmt.Sprintf("%d.png", i), strconv.Itoa(label(i))})
 	}
 	var b bytes.Buffer
-	if err := write(&b, rows, tenNames); err != nil {
+	if err := Write(&b, rows, tenNames); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

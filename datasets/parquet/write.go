@@ -13,9 +13,17 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/schema"
 )
 
-// write writes rows as Hugging Face's datasets library does: image.bytes,
-// image.path and label, a number where classes have names and text elsewhere.
-func write(w io.Writer, rows []sampled, names []string) (err error) {
+// Row is a labelled picture of a table.
+type Row struct {
+	Image []byte // encoded
+	Path  string // what it is called
+	Label string // a number where the classes have names
+}
+
+// Write writes rows as Hugging Face's datasets library does, with the columns
+// image.bytes, image.path and label, and the names of the classes, when they have
+// some, in its description; labels are text without.
+func Write(w io.Writer, rows []Row, names []string) (err error) {
 	defer recovered(&err)
 	features := map[string]any{"image": map[string]any{"_type": "Image"}}
 	label := parquet.Types.ByteArray
@@ -57,16 +65,16 @@ func write(w io.Writer, rows []sampled, names []string) (err error) {
 	return out.Close()
 }
 
-func writeGroup(out *file.Writer, rows []sampled, numbers bool) error {
+func writeGroup(out *file.Writer, rows []Row, numbers bool) error {
 	var images, paths, texts []parquet.ByteArray
 	var labels []int64
 	for _, r := range rows {
-		images, paths = append(images, r.image), append(paths, parquet.ByteArray(r.path))
+		images, paths = append(images, r.Image), append(paths, parquet.ByteArray(r.Path))
 		if !numbers {
-			texts = append(texts, parquet.ByteArray(r.label))
+			texts = append(texts, parquet.ByteArray(r.Label))
 			continue
 		}
-		k, err := strconv.ParseInt(r.label, 10, 64)
+		k, err := strconv.ParseInt(r.Label, 10, 64)
 		if err != nil {
 			return err
 		}
