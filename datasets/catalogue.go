@@ -78,7 +78,12 @@ type LoadOptions struct {
 	// Folder holds what only folder:PATH asks for. Its Seed is ignored for Seed;
 	// its TestFraction is DefaultTestFraction when 0.
 	Folder FolderOptions
-	// Problems, when not nil, is given what was found wrong with folder:PATH.
+	// Check reads every picture of a set of the paper, whose files are trusted
+	// otherwise, leaves out what cannot be used, tells copies, and takes pictures
+	// that two splits have out of the lesser one unless Folder.KeepOverlap is set.
+	Check bool
+	// Problems, when not nil, is given what was found wrong with folder:PATH, or
+	// with a set of the paper under Check.
 	Problems func(Problem)
 }
 

@@ -119,10 +119,20 @@ func loadPaper(name string, opt LoadOptions) (*Task, error) {
 	}
 	// The makers' files are trusted: decoding them all would take minutes each time.
 	folder := FolderOptions{Trust: true, KeepOverlap: true, AsStored: true, Template: opt.Folder.Template}
+	if opt.Check {
+		folder.Trust, folder.KeepOverlap, folder.Duplicates, folder.OnError = false, opt.Folder.KeepOverlap, true, Skip
+		folder.Progress, folder.Context = opt.Folder.Progress, opt.Folder.Context
+	}
 	if err := folder.check(); err != nil {
 		return nil, err
 	}
-	t, err := s.task("paper/"+name, folder, new(Problems))
+	problems := new(Problems)
+	t, err := s.task("paper/"+name, folder, problems)
+	if opt.Problems != nil {
+		for _, p := range problems.List() {
+			opt.Problems(p)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/iimmkit/iimm/datasets"
 	"github.com/iimmkit/iimm/iimmkit/file/huggingface"
 )
 
@@ -159,16 +158,6 @@ func (o Origin) choose(from From) (*Table, error) {
 		return o.Table, nil
 	}
 	return nil, nil
-}
-
-// needs is what the set is read from, below the data folder.
-func (o Origin) needs() string {
-	for _, p := range datasets.PaperSets() {
-		if p.Name == o.Set {
-			return p.Needs
-		}
-	}
-	return ""
 }
 
 func (t *Table) repository() huggingface.Repository {

@@ -64,6 +64,9 @@ type Fetched struct {
 	Receipt    *Receipt `json:"receipt"`
 }
 
+// Folder is where the set lies.
+func (f *Fetched) Folder() string { return filepath.Join(f.Dir, f.Receipt.Folder) }
+
 // Fetch makes a set of the paper be in a data folder. What is there is kept and
 // needs no network, also files that the user put there, if paper/NAME can be read
 // from them. Downloads go on where they stopped. A source whose bytes are known,

@@ -180,7 +180,7 @@ func (s *Server) hub(w http.ResponseWriter, r *http.Request) {
 		name, kind = "datasets/"+name, ""
 	}
 	if strings.HasPrefix(r.URL.Path, "/api/resolve-cache/") {
-		part = []string{part[0], part[1], "resolve", part[2], part[3]}
+		part = []string{part[0], part[1], "resolve", part[2], strings.Join(part[3:], "/")}
 	}
 	auth := r.Header.Get("Authorization")
 	valid := auth != "" && auth == "Bearer "+s.Token
