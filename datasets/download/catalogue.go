@@ -24,7 +24,7 @@ var ErrByHand = errors.New("has to be downloaded by hand")
 type Origin struct {
 	Set     string // as in paper/NAME
 	Page    string // of its makers
-	Licence string // as its makers state it
+	Licence string // in short, as its makers state it
 	// Table is the set as parquet files of the hub, with the official splits.
 	Table *Table
 	// Files are what its makers give away.
@@ -40,6 +40,9 @@ type Origin struct {
 type Table struct {
 	Repository string // OWNER/REPO
 	folder     string // that the files lie in, "" for any
+	// train and test are the sizes of the official splits, where the table is to
+	// have them.
+	train, test int
 }
 
 // File is a file that is unpacked, or laid down as it is.
@@ -53,41 +56,40 @@ type File struct {
 	plain   bool   // no archive: the readers take it as it is
 }
 
-const notStated = "not stated by its makers"
+const unknown = "not known to this program, see the page"
 
 // origins: addresses and checksums are those of torchvision's data sets, for
 // EuroSAT of torchgeo's copy that torchvision takes, for ImageNet R and A of
-// torch-uncertainty, for fMoW of WILDS. Of the hub's tables, those of Cars,
-// CIFAR-100, MNIST, RESISC45, SUN397 and SVHN have as many pictures in each
-// official split as the makers' files.
+// torch-uncertainty, for fMoW of WILDS. Plain http, which SVHN's makers ask for,
+// is not fetched.
 var origins = []Origin{
-	{Set: "cars", Page: "https://ai.stanford.edu/~jkrause/cars/car_dataset.html", Licence: "for research, not for commerce; the makers' own files are offline",
-		Table: &Table{"tanganke/stanford_cars", "data"}},
-	{Set: "cifar100", Page: "https://www.cs.toronto.edu/~kriz/cifar.html", Licence: notStated,
-		Table: &Table{"uoft-cs/cifar100", "cifar100"}, folder: "cifar-100-python",
+	{Set: "cars", Page: "https://ai.stanford.edu/~jkrause/cars/car_dataset.html", Licence: unknown,
+		Table: &Table{"tanganke/stanford_cars", "", 8144, 8041}},
+	{Set: "cifar100", Page: "https://www.cs.toronto.edu/~kriz/cifar.html", Licence: unknown,
+		Table: &Table{"uoft-cs/cifar100", "cifar100", 50000, 10000}, folder: "cifar-100-python",
 		Files: []File{{Address: "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz", MD5: "eb9058c3a382ffc7106e4002c42a8d85"}}},
-	{Set: "dtd", Page: "https://www.robots.ox.ac.uk/~vgg/data/dtd/", Licence: "for research", Samples: &Table{"tanganke/dtd", "data"}, folder: "dtd",
+	{Set: "dtd", Page: "https://www.robots.ox.ac.uk/~vgg/data/dtd/", Licence: "for research", Samples: &Table{"tanganke/dtd", "", 0, 0}, folder: "dtd",
 		Files: []File{{Address: "https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz", MD5: "fff73e5086ae6bdbea199a49dfb8a4c1", into: "dtd"}}},
-	{Set: "eurosat", Page: "https://github.com/phelber/EuroSAT", Licence: "MIT", Samples: &Table{"tanganke/eurosat", "data"}, folder: "eurosat",
+	{Set: "eurosat", Page: "https://github.com/phelber/EuroSAT", Licence: "MIT", Samples: &Table{"tanganke/eurosat", "", 0, 0}, folder: "eurosat",
 		Files: []File{{Address: "hub:torchgeo/eurosat/EuroSAT.zip", Commit: "c877bcd43f099cd0196738f714544e355477f3fd", MD5: "c8fa014336c82ac7804f0398fcb19387", into: "eurosat"}}},
-	{Set: "gtsrb", Page: "https://benchmark.ini.rub.de/gtsrb_news.html", Licence: notStated, Samples: &Table{"tanganke/gtsrb", "data"}, folder: "gtsrb",
+	{Set: "gtsrb", Page: "https://benchmark.ini.rub.de/gtsrb_news.html", Licence: unknown, Samples: &Table{"tanganke/gtsrb", "", 0, 0}, folder: "gtsrb",
 		Files: []File{
 			{Address: gtsrb + "GTSRB-Training_fixed.zip", MD5: "513f3c79a4c5141765e10e952eaa2478", into: "gtsrb"},
 			{Address: gtsrb + "GTSRB_Final_Test_Images.zip", MD5: "c7e4e6327067d32654124b0fe9e82185", into: "gtsrb"},
 			{Address: gtsrb + "GTSRB_Final_Test_GT.zip", MD5: "fe31e9c9270bbcd7b84b7f21a9d9d9e5", into: "gtsrb"},
 		}},
-	{Set: "mnist", Page: "http://yann.lecun.com/exdb/mnist/", Licence: notStated, Table: &Table{"ylecun/mnist", "mnist"}, folder: "MNIST",
+	{Set: "mnist", Page: "http://yann.lecun.com/exdb/mnist/", Licence: unknown, Table: &Table{"ylecun/mnist", "mnist", 60000, 10000}, folder: "MNIST",
 		Files: []File{
 			{Address: mnist + "train-images-idx3-ubyte.gz", MD5: "f68b3c2dcbeaaa9fbdd348bbdeb94873", into: "MNIST/raw", plain: true},
 			{Address: mnist + "train-labels-idx1-ubyte.gz", MD5: "d53e105ee54ea40749a09fcbcd1e9432", into: "MNIST/raw", plain: true},
 			{Address: mnist + "t10k-images-idx3-ubyte.gz", MD5: "9fb629c4189551a2d022fa330f9573f3", into: "MNIST/raw", plain: true},
 			{Address: mnist + "t10k-labels-idx1-ubyte.gz", MD5: "ec29112dd5afa0611ce80d1b7f02629c", into: "MNIST/raw", plain: true},
 		}},
-	{Set: "resisc45", Page: "https://gcheng-nwpu.github.io/", Licence: notStated, Table: &Table{"timm/resisc45", "data"}},
-	{Set: "stl10", Page: "https://cs.stanford.edu/~acoates/stl10/", Licence: notStated, folder: "stl10_binary",
+	{Set: "resisc45", Page: "https://gcheng-nwpu.github.io/", Licence: unknown, Table: &Table{"timm/resisc45", "", 18900, 6300}},
+	{Set: "stl10", Page: "https://cs.stanford.edu/~acoates/stl10/", Licence: unknown, folder: "stl10_binary",
 		Files: []File{{Address: "https://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz", MD5: "91f7769df0f17e558f3565bffb0c7dfb", without: "unlabeled_X.bin"}}},
-	{Set: "sun397", Page: "https://vision.princeton.edu/projects/2010/SUN/", Licence: "for research", Table: &Table{"tanganke/sun397", "data"}},
-	{Set: "svhn", Page: "http://ufldl.stanford.edu/housenumbers/", Licence: "not for commerce", Table: &Table{"ufldl-stanford/svhn", "cropped_digits"}},
+	{Set: "sun397", Page: "https://vision.princeton.edu/projects/2010/SUN/", Licence: unknown, Table: &Table{"tanganke/sun397", "", 19850, 19850}},
+	{Set: "svhn", Page: "http://ufldl.stanford.edu/housenumbers/", Licence: "not for commerce", Table: &Table{"ufldl-stanford/svhn", "cropped_digits", 73257, 26032}},
 	{Set: "imagenet", Page: "https://image-net.org/download.php", Licence: "for research and education, not for commerce",
 		ByHand: "ask for an account at https://image-net.org/download.php, download ILSVRC2012_img_val.tar and sort its pictures so that imagenet/val/WNID holds those of a class"},
 	{Set: "imagenet-v2", Page: "https://github.com/modestyachts/ImageNetV2", Licence: "MIT", folder: "imagenetv2-matched-frequency-format-val",

@@ -110,6 +110,10 @@ func TestATableOfTheHubIsFetchedAndRead(t *testing.T) {
 	if len(f.Recorded) != 1 || f.Recorded[0] != "hub:ylecun/mnist@main" || f.Receipt.Files != 3 || f.Receipt.Bytes != want || f.Receipt.Sources[0].Commit != commit {
 		t.Errorf("%+v", f)
 	}
+	// The true table has more.
+	if want := "2000 pictures for training and 40 for testing, instead of 60000 and 10000"; f.Receipt.OtherSplits != want {
+		t.Errorf("%q", f.Receipt.OtherSplits)
+	}
 	if leaked := s.Leaked(); leaked != nil {
 		t.Errorf("the storage host was told %q", leaked)
 	}
@@ -482,7 +486,7 @@ func TestTheUsersOwnFilesAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	os.RemoveAll(filepath.Join(dir, "fetched"))
-	if _, err := Fetch(t.Context(), "dtd", Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "move it away first") || len(h.asked) != 0 {
+	if _, err := Fetch(t.Context(), "dtd", Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "test1.txt is not there): move it away first") || len(h.asked) != 0 {
 		t.Errorf("files that cannot be read: %v", err)
 	}
 }
@@ -592,5 +596,25 @@ func TestASampleNeedsLittleOfTheTable(t *testing.T) {
 		if _, err := Sample(t.Context(), set, SampleOptions{Images: 60}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", set, err)
 		}
+	}
+}
+
+func TestATableInFoldersOfSplitsAndMixedClassesIsRead(t *testing.T) {
+	s := hubtest.New(t)
+	names := make([]string, 196)
+	for i := range names {
+		names[i] = fmt.Sprintf("Ram C/V_%d", i)
+	}
+	s.Repositories["datasets/tanganke/stanford_cars"] = &hubtest.Repository{Commit: commit, Files: map[string][]byte{
+		"default/train/0000.parquet": table(t, names, 0, 400), "default/test/0000.parquet": table(t, names, 400, 200), "default/contrast/0000.parquet": table(t, names, 0, 10)}}
+	i := slices.IndexFunc(origins, func(o Origin) bool { return o.Set == "cars" })
+	before := origins
+	t.Cleanup(func() { origins = before })
+	origins = slices.Clone(origins)
+	origins[i].Table = &Table{"tanganke/stanford_cars", "", 400, 200}
+	f := fetched(t, "cars", Options{})
+	task, err := datasets.Load("paper/cars", datasets.LoadOptions{})
+	if err != nil || task.Test.Len() != 200 || task.ClassNames[7] != "Ram C/V_7" || f.Receipt.OtherSplits != "" {
+		t.Fatalf("%+v, %v", f.Receipt, err)
 	}
 }

@@ -79,11 +79,13 @@ func Fetch(ctx context.Context, name string, opts Options) (*Fetched, error) {
 	if err := opts.fill(); err != nil {
 		return nil, err
 	}
-	unlock, err := store.Lock(datasets.ReceiptPath(opts.Dir, o.Set) + ".lock")
-	if err != nil {
-		return nil, fmt.Errorf("data set %s is being fetched: %w", o.Set, err)
+	if o.ByHand == "" {
+		unlock, err := store.Lock(datasets.ReceiptPath(opts.Dir, o.Set) + ".lock")
+		if err != nil {
+			return nil, fmt.Errorf("data set %s is being fetched: %w", o.Set, err)
+		}
+		defer unlock()
 	}
-	defer unlock()
 	lock, err := LockPath()
 	if err != nil {
 		return nil, err
@@ -110,7 +112,8 @@ type fetcher struct {
 	origin  Origin
 	table   *Table // nil for the makers' files
 	done    *Fetched
-	damaged bool // there is a receipt, but not all of what it is of
+	damaged bool  // there is a receipt, but not all of what it is of
+	unread  error // why the set cannot be read from what is there
 }
 
 // here reports whether the set is there.
@@ -128,8 +131,7 @@ func (f *fetcher) here() (bool, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	if _, err = f.read(f.Dir); err != nil {
-		// Read only to know whether it can be; the folder is looked at later.
+	if _, f.unread = f.read(f.Dir); f.unread != nil {
 		return false, nil
 	}
 	// Files that were there before: their places are the set's to know, so that
@@ -168,7 +170,7 @@ func (f *fetcher) work(elem ...string) string {
 func (f *fetcher) fetch(ctx context.Context) error {
 	final := filepath.Join(f.Dir, f.folder())
 	if _, err := os.Stat(final); err == nil && !f.damaged {
-		return fmt.Errorf("data set %s: %s is there, but paper/%s cannot be read from it: move it away first", f.origin.Set, final, f.origin.Set)
+		return fmt.Errorf("data set %s: %s is there, but cannot be read (%w): move it away first", f.origin.Set, final, f.unread)
 	}
 	hub, plain := huggingface.Client(f.Note), *fetch.Default
 	plain.Note = f.Note
@@ -197,8 +199,16 @@ func (f *fetcher) fetch(ctx context.Context) error {
 		return err
 	}
 	// Before it takes its place: what cannot be read would look as if it were there.
-	if _, err := f.read(laid); err != nil {
+	task, err := f.read(laid)
+	if err != nil {
 		return fmt.Errorf("data set %s was fetched, but is not as it should be: %w", f.origin.Set, err)
+	}
+	if t := f.table; t != nil {
+		train, test := task.Train.Len()+task.Val.Len(), task.Test.Len()
+		if train != t.train || test != t.test {
+			receipt.OtherSplits = fmt.Sprintf("%d pictures for training and %d for testing, instead of %d and %d", train, test, t.train, t.test)
+			f.Note(fmt.Sprintf("the table of %s does not have the official splits: %s", f.origin.Set, receipt.OtherSplits))
+		}
 	}
 	receipt.Fetched = now()
 	if err := receipt.list(filepath.Join(laid, f.folder())); err != nil {

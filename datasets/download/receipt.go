@@ -27,6 +27,8 @@ type Receipt struct {
 	Files   int      `json:"files"`  // in it
 	Bytes   int64    `json:"bytes"`
 	Listing string   `json:"listing"` // SHA-256 of their paths and sizes
+	// OtherSplits tells how the splits of a table differ from the official ones.
+	OtherSplits string `json:"other_splits,omitempty"`
 }
 
 // Source is a file that was fetched, with its checksum.

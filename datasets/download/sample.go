@@ -129,14 +129,14 @@ func (d *Sampled) fetch(ctx context.Context, o Origin, table *Table, l Lock, opt
 	}
 	var parts []parquet.Part
 	var remotes []*fetch.Parts
-	bar := opts.Report.Start(fmt.Sprintf("sampling %s (files)", table.Repository), plan.Files)
-	defer bar.Done()
+	bar := opts.Report.Start(fmt.Sprintf("opening %s (files)", table.Repository), plan.Files)
 	for _, s := range sources {
 		if datasets.SplitOf(s.flat()) != d.Split {
 			continue
 		}
 		r, err := client.Open(ctx, s.address)
 		if err != nil {
+			bar.Done()
 			return s.explain(err, o.Set)
 		}
 		if r.Size() != s.size {
@@ -148,6 +148,7 @@ func (d *Sampled) fetch(ctx context.Context, o Origin, table *Table, l Lock, opt
 		d.Total += p.Size()
 		bar.Add(1)
 	}
+	bar.Done()
 	if err := d.find(opts); err == nil || !errors.Is(err, fs.ErrNotExist) { // of this commit, which was not known above
 		return err
 	}
@@ -156,7 +157,7 @@ func (d *Sampled) fetch(ctx context.Context, o Origin, table *Table, l Lock, opt
 		return err
 	}
 	defer out.Close()
-	if d.Sample, err = parquet.Sample(out, parts, opts.Images, opts.Seed); err != nil {
+	if d.Sample, err = parquet.Sample(out, parts, opts.Images, opts.Seed, opts.Report); err != nil {
 		return fmt.Errorf("data set %s: %w", o.Set, err)
 	}
 	if err := out.Commit(); err != nil {

@@ -88,9 +88,8 @@ func lookUpTable(ctx context.Context, c *fetch.Client, t *Table) (Pin, error) {
 	pin := Pin{Commit: commit, Endpoint: huggingface.Site(), Recorded: now(), Files: map[string]huggingface.File{}}
 	have := map[string]bool{}
 	for name, f := range files {
-		folder, base := path.Split(name)
-		split := datasets.SplitOf(base)
-		if path.Ext(base) != ".parquet" || t.folder != "" && folder != t.folder+"/" || split != "train" && split != "test" {
+		split := datasets.SplitOf(name)
+		if path.Ext(name) != ".parquet" || t.folder != "" && !strings.HasPrefix(name, t.folder+"/") || split != "train" && split != "test" {
 			continue
 		}
 		if f.Blob() == "" {
@@ -101,7 +100,7 @@ func lookUpTable(ctx context.Context, c *fetch.Client, t *Table) (Pin, error) {
 		pin.Files[name], have[split] = f, true
 	}
 	if !have["train"] || !have["test"] {
-		return Pin{}, fmt.Errorf("%s holds no parquet files of both splits, train and test, in %s/", repo.Page(), t.folder)
+		return Pin{}, fmt.Errorf("%s holds no parquet files of both splits, train and test, where they are expected: %q", repo.Page(), t.folder+"/*.parquet")
 	}
 	return pin, nil
 }
@@ -171,5 +170,12 @@ func askSize(ctx context.Context, c *fetch.Client, address string) (int64, error
 	return size, nil
 }
 
-// flat is the name of a source's file in a folder without folders.
-func (s *source) flat() string { return path.Base(strings.TrimSuffix(s.name, "/")) }
+// flat is the name of a source's file in a folder without folders: it keeps those
+// that tell the split, as in default/train/0000.parquet.
+func (s *source) flat() string {
+	base := path.Base(s.name)
+	if path.Ext(base) == ".parquet" && datasets.SplitOf(base) == "" {
+		return strings.ReplaceAll(s.name, "/", "-")
+	}
+	return base
+}

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
 // Part is one of the files of a table, which need not be on this machine.
@@ -69,8 +71,8 @@ func newPlace(part, group int, labels []string) *place {
 // makes the same classes: footers and labels are read, and of the pictures those
 // of some row groups, from their beginning. Row groups are drawn by seed. As far
 // as the labels that were read go, each class has as many images as any other.
-func Sample(w io.Writer, parts []Part, n int, seed uint64) (*Sampled, error) {
-	s := &sampler{parts: parts, want: n}
+func Sample(w io.Writer, parts []Part, n int, seed uint64, report progress.Reporter) (*Sampled, error) {
+	s := &sampler{parts: parts, want: n, report: report}
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -98,6 +100,7 @@ func Sample(w io.Writer, parts []Part, n int, seed uint64) (*Sampled, error) {
 type sampler struct {
 	parts   []Part
 	want    int
+	report  progress.Reporter
 	tables  []*table
 	columns []columns
 	rows    int64
@@ -167,6 +170,8 @@ func (s *sampler) look(rng *rand.Rand) error {
 	}
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	enough := s.spreadOver(len(all))
+	bar := s.report.Start("reading labels (row groups)", 0)
+	defer bar.Done()
 	count := map[string]int{}
 	for i, a := range all {
 		if i >= enough && s.sufficient(count) || i >= max(mostLooks, s.want) {
@@ -181,6 +186,7 @@ func (s *sampler) look(rng *rand.Rand) error {
 			count[l] += len(rows)
 		}
 		s.places = append(s.places, p)
+		bar.Add(1)
 	}
 	return nil
 }
@@ -293,6 +299,12 @@ func (p *place) take(count map[string]int, share, limit int, really bool) int {
 func (s *sampler) read() (rows []Row, groups int, err error) {
 	defer recovered(&err)
 	slices.SortFunc(s.places, func(a, b *place) int { return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.group, b.group)) })
+	total := 0
+	for _, p := range s.places {
+		total += len(p.taken)
+	}
+	bar := s.report.Start("reading pictures", total)
+	defer bar.Done()
 	for _, p := range s.places {
 		if len(p.taken) == 0 {
 			continue
@@ -323,6 +335,7 @@ func (s *sampler) read() (rows []Row, groups int, err error) {
 			}
 			rows = append(rows, r)
 		}
+		bar.Add(len(p.taken))
 	}
 	return rows, groups, nil
 }

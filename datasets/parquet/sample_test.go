@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/iimmkit/iimm/datasets"
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
 
 // source counts what is read of a file in memory.
@@ -108,7 +109,7 @@ func TestASampleIsBalancedAndReadsLittle(t *testing.T) {
 	} {
 		s := &source{data: tableOf(t, n, c.label)}
 		var out bytes.Buffer
-		got, err := Sample(&out, []Part{{Name: "train.parquet", Data: s, Size: int64(len(s.data))}}, c.want, 0)
+		got, err := Sample(&out, []Part{{Name: "train.parquet", Data: s, Size: int64(len(s.data))}}, c.want, 0, progress.Discard)
 		if err != nil {
 			t.Fatal(c.name, err)
 		}
@@ -135,7 +136,7 @@ func TestASampleFollowsItsSeed(t *testing.T) {
 	draw := func(seed uint64) []byte {
 		var out bytes.Buffer
 		half := len(whole)
-		got, err := Sample(&out, []Part{{Name: "a", Data: bytes.NewReader(whole), Size: int64(half)}, {Name: "b", Data: bytes.NewReader(whole), Size: int64(half)}}, 200, seed)
+		got, err := Sample(&out, []Part{{Name: "a", Data: bytes.NewReader(whole), Size: int64(half)}, {Name: "b", Data: bytes.NewReader(whole), Size: int64(half)}}, 200, seed, progress.Discard)
 		if err != nil || got.RowGroups < 4 {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -159,7 +160,7 @@ func TestSampleOfFilesOfHuggingFacesLibrary(t *testing.T) {
 		parts = append(parts, Part{Name: name, Data: bytes.NewReader(data), Size: int64(len(data))})
 	}
 	var out bytes.Buffer
-	got, err := Sample(&out, parts, 6, 3)
+	got, err := Sample(&out, parts, 6, 3, progress.Discard)
 	if err != nil || got.Images != 6 || got.LeastOfClass != 2 || got.MostOfClass != 2 {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -188,7 +189,7 @@ func TestSampleOfATableWithoutNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	got, err := Sample(&out, []Part{{Name: "plain", Data: bytes.NewReader(data), Size: int64(len(data))}}, 4, 0)
+	got, err := Sample(&out, []Part{{Name: "plain", Data: bytes.NewReader(data), Size: int64(len(data))}}, 4, 0, progress.Discard)
 	if err != nil || got.Images != 4 || got.Classes != 2 || got.OfClasses != 0 {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -216,7 +217,7 @@ func FuzzSample(f *testing.F) {
 				return io.ErrUnexpectedEOF
 			}
 			return nil
-		}}}, n, 0)
+		}}}, n, 0, progress.Discard)
 		switch {
 		case err == nil && (got.Images < 1 || got.Images > n):
 			t.Errorf("%d images for %d", got.Images, n)

@@ -169,5 +169,8 @@ func (d description) print(s *streams) {
 	}
 	if r := d.Receipt; r != nil {
 		fmt.Fprintf(s.out, "fetched: %s, %d files, %s, listing %.12s\n", r.Fetched, r.Files, megabytes(r.Bytes), r.Listing)
+		if r.OtherSplits != "" {
+			fmt.Fprintf(s.out, "splits: not the official ones, %s\n", r.OtherSplits)
+		}
 	}
 }
