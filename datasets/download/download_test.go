@@ -473,6 +473,21 @@ func TestWhatIsDamagedIsFetchedAgainAndPutAside(t *testing.T) {
 	}
 }
 
+func TestADamagedTableDoesNotHideTheMakersFiles(t *testing.T) {
+	_, hub := serveMakers(t)
+	hub.Repositories["datasets/ylecun/mnist"] = &hubtest.Repository{Commit: commit, Files: map[string][]byte{
+		"mnist/train-0.parquet": table(t, digits, 0, 50), "mnist/test-0.parquet": table(t, digits, 50, 20)}}
+	fetched(t, "mnist", Options{})
+	if err := os.Remove(data(t, "hub", "mnist", "test-0.parquet")); err != nil {
+		t.Fatal(err)
+	}
+	fetched(t, "mnist", Options{From: Makers})
+	task, err := datasets.Load("paper/mnist", datasets.LoadOptions{})
+	if err != nil || task.Test.Len() != 10 || task.Train.Len() != 90 {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestTheUsersOwnFilesAreKept(t *testing.T) {
 	h, _ := serveMakers(t)
 	dir := t.TempDir()

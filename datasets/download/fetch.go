@@ -112,8 +112,8 @@ type fetcher struct {
 	origin  Origin
 	table   *Table // nil for the makers' files
 	done    *Fetched
-	damaged bool  // there is a receipt, but not all of what it is of
-	unread  error // why the set cannot be read from what is there
+	damaged *Receipt // of what is there in part; nil where nothing was fetched or all is there
+	unread  error    // why the set cannot be read from what is there
 }
 
 // here reports whether the set is there.
@@ -124,7 +124,7 @@ func (f *fetcher) here() (bool, error) {
 			f.done.Receipt = r
 			return true, nil
 		}
-		f.damaged = true
+		f.damaged = r
 		f.Note(fmt.Sprintf("%s is not what was fetched any more: it is fetched again", filepath.Join(f.Dir, r.Folder)))
 		return false, nil
 	}
@@ -169,7 +169,7 @@ func (f *fetcher) work(elem ...string) string {
 
 func (f *fetcher) fetch(ctx context.Context) error {
 	final := filepath.Join(f.Dir, f.folder())
-	if _, err := os.Stat(final); err == nil && !f.damaged {
+	if _, err := os.Stat(final); err == nil && f.damaged == nil {
 		return fmt.Errorf("data set %s: %s is there, but cannot be read (%w): move it away first", f.origin.Set, final, f.unread)
 	}
 	hub, plain := huggingface.Client(f.Note), *fetch.Default
@@ -375,13 +375,19 @@ func (f *fetcher) place(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	if _, err := os.Stat(to); err == nil && f.damaged {
-		// Not removed: the user may have put something there.
-		aside := fmt.Sprintf("%s.before-%s", to, time.Now().UTC().Format("20060102T150405"))
-		if err := os.Rename(to, aside); err != nil {
-			return err
+	if f.damaged != nil {
+		// What it was fetched as before would be read instead, where that is
+		// another folder. Not removed: the user may have put something there.
+		for _, old := range []string{filepath.Join(f.Dir, f.damaged.Folder), to} {
+			if _, err := os.Stat(old); err != nil {
+				continue
+			}
+			aside := fmt.Sprintf("%s.before-%s", old, time.Now().UTC().Format("20060102T150405"))
+			if err := os.Rename(old, aside); err != nil {
+				return err
+			}
+			f.Note("what was there before is in " + aside)
 		}
-		f.Note("what was there before is in " + aside)
 	}
 	return os.Rename(from, to)
 }
