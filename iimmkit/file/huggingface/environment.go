@@ -1,7 +1,7 @@
-// Package huggingface speaks the protocol of the Hugging Face hub: what a repository of
-// models or of data sets holds at a revision, the checksums of its files, and
-// where they are fetched, with the variables and in the name of the user's
-// account. It keeps nothing; who fetches does.
+// Package huggingface speaks the protocol of the Hugging Face hub: what a
+// repository of models or of data sets holds at a revision, the checksums of its
+// files, and where they are fetched, with the variables and in the name of the
+// user's account. It keeps nothing; who fetches does.
 package huggingface
 
 import (
