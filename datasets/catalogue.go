@@ -60,7 +60,8 @@ func Catalogue() []Entry {
 // LoadOptions say which part of a task is wanted and where real data is.
 type LoadOptions struct {
 	// RealDir holds the folders of the real tasks: mnist, sign-digits, gtsrb32,
-	// cifar10, neu-det, omniglot, dtd10, and what the sets of the paper need.
+	// cifar10, neu-det, omniglot, dtd10, and what the sets of the paper need. When
+	// it is empty, those of the paper are read from DataDir.
 	RealDir string
 	// NTrain and NTest bound the splits: 0 means DefaultTrain and DefaultTest
 	// for catalogue tasks and everything for other sources. What a smaller bound
@@ -77,7 +78,12 @@ type LoadOptions struct {
 	// Folder holds what only folder:PATH asks for. Its Seed is ignored for Seed;
 	// its TestFraction is DefaultTestFraction when 0.
 	Folder FolderOptions
-	// Problems, when not nil, is given what was found wrong with folder:PATH.
+	// Check reads every picture of a set of the paper, whose files are trusted
+	// otherwise, leaves out what cannot be used, tells copies, and takes pictures
+	// that two splits have out of the lesser one unless Folder.KeepOverlap is set.
+	Check bool
+	// Problems, when not nil, is given what was found wrong with folder:PATH, or
+	// with a set of the paper under Check.
 	Problems func(Problem)
 }
 

@@ -2,7 +2,7 @@
 // The library behind it is a house of floors, and a package imports only
 // from floors below its own:
 //
-//	file   reading and writing: store, fetch, progress, picture, table, tensorfile
+//	file   reading and writing: store, fetch, huggingface, progress, picture, table, tensorfile
 //	core   what IIMM is: measure, embedding, evaluate, transferability, shard, pushdown, backend, similarity, projection
 //	model  the networks: encoder, train, finetune
 //	study  from runs to decisions: experiment, correlation, forecast, drift, robustness, published, reproduce, assess
