@@ -260,11 +260,18 @@ func (h taskHash) sum() string { return hex.EncodeToString(h.Sum(nil)) }
 
 // suggestion names the catalogue task that a wrong name may have meant.
 func suggestion(name string) string {
-	best, distance := "", 4
+	var names []string
 	for _, e := range Catalogue() {
-		_, short, _ := strings.Cut(e.Name, "/")
-		if d := min(editDistance(name, e.Name), editDistance(name, short)); d < distance {
-			best, distance = e.Name, d
+		names = append(names, e.Name)
+	}
+	for _, set := range PaperSets() {
+		names = append(names, "paper/"+set.Name)
+	}
+	best, distance := "", 4
+	for _, other := range names {
+		_, short, _ := strings.Cut(other, "/")
+		if d := min(editDistance(name, other), editDistance(name, short)); d < distance {
+			best, distance = other, d
 		}
 	}
 	if best == "" {

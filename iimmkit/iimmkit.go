@@ -8,7 +8,9 @@
 //	study  from runs to decisions: experiment, correlation, forecast, drift, robustness, published, reproduce, assess
 //	show   what people see: chart, report, nb (in notebook cells), notebook (runs them)
 //
-// Command iimm is in cmd/iimm.
+// Command iimm is in cmd/iimm, benchmarks in bench. Two modules of their own, so that
+// nothing here links what they do, sum embeddings in object stores (objectstore) and
+// as an Apache Beam job (beam).
 package iimmkit
 
 import (
