@@ -2,13 +2,15 @@
 // The library behind it is a house of floors, and a package imports only
 // from floors below its own:
 //
-//	file   reading and writing: store, fetch, progress, picture, table, tensorfile
+//	file   reading and writing: store, fetch, huggingface, progress, picture, table, tensorfile
 //	core   what IIMM is: measure, embedding, evaluate, transferability, shard, pushdown, backend, similarity, projection
 //	model  the networks: encoder, train, finetune
 //	study  from runs to decisions: experiment, correlation, forecast, drift, robustness, published, reproduce, assess
 //	show   what people see: chart, report, nb (in notebook cells), notebook (runs them)
 //
-// Command iimm is in cmd/iimm.
+// Command iimm is in cmd/iimm, benchmarks in bench. Two modules of their own, so that
+// nothing here links what they do, sum embeddings in object stores (objectstore) and
+// as an Apache Beam job (beam).
 package iimmkit
 
 import (
