@@ -28,13 +28,17 @@ const (
 	Outside = "outside"
 )
 
-// Up to tolerated a task counts as inside, beyond refused as outside.
-const tolerated, refused = .02, .5
+// Up to tolerated a task counts as inside. Beyond refused it is outside, where an
+// input is out of range; a combination, each of whose inputs is in its range, is
+// refused at twice the distance of the farthest task.
+const tolerated, refused, combinationRefused = .02, .5, 1.
 
 // extrapolation compares a task with the items on which candidate c was fitted.
 func (p *problem) extrapolation(c int, in Inputs) Extrapolation {
 	e := Extrapolation{Status: Inside, Widened: 1}
-	further := func(d float64, reason string) {
+	outside := false
+	further := func(d, limit float64, reason string) {
+		outside = outside || d > limit
 		if d > tolerated && d > e.Distance {
 			e.Distance, e.Reason = d, reason
 		}
@@ -58,7 +62,7 @@ func (p *problem) extrapolation(c int, in Inputs) Extrapolation {
 		}
 		v := value(in)
 		d := max(low-v, v-high) / max(high-low, 1e-3)
-		further(d, fmt.Sprintf("%s %.3g is outside the calibration's range %.3g..%.3g", inputNames[i], show(in), show(p.in[lowest]), show(p.in[highest])))
+		further(d, refused, fmt.Sprintf("%s %.3g is outside the calibration's range %.3g..%.3g", inputNames[i], show(in), show(p.in[lowest]), show(p.in[highest])))
 	}
 	if fit := p.fit(c, nothing()); fit.determined() {
 		farthest := 0.0
@@ -66,10 +70,10 @@ func (p *problem) extrapolation(c int, in Inputs) Extrapolation {
 			farthest = max(farthest, fit.leverage(p.x[c][i]))
 		}
 		d := math.Sqrt(fit.leverage(p.candidates[c].x(in))/farthest) - 1
-		further(d, "no task of the calibration has such a combination of inputs")
+		further(d, combinationRefused, "no task of the calibration has such a combination of inputs")
 	}
 	switch {
-	case e.Distance > refused:
+	case outside:
 		e.Status = Outside
 	case e.Distance > 0:
 		e.Status = Near
