@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -100,7 +101,7 @@ func Scale(ctx context.Context, o ScaleOptions, each func(ScaleRun) error) error
 	defer bar.Done()
 	for _, d := range o.Width {
 		for _, classes := range o.Classes {
-			for k, n := range append(append([]int{}, o.Rows...), o.Blobs...) {
+			for k, n := range slices.Concat(o.Rows, o.Blobs) {
 				prepare, what := (*scaleSet).shards, "rows"
 				if k >= len(o.Rows) {
 					prepare, what = (*scaleSet).blobs, "blobs"
