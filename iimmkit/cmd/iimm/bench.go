@@ -37,6 +37,7 @@ graphs compiled; the machine should be otherwise idle.`,
 	f.IntVar(&o.D, "width", o.D, "width of the embeddings")
 	f.DurationVar(&o.Duration, "duration", o.Duration, "time for each measurement, at least")
 	f.BoolVar(&o.json, "json", false, "print JSON")
+	c.AddCommand(newBenchScale(s))
 	return c
 }
 

@@ -3,6 +3,7 @@ package measure
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 )
@@ -25,7 +26,7 @@ type Accumulator struct {
 	sum    []float64 // S_c, [C,d]; fused: S, [d]
 	q      []float64 // Q_c; fused: Q at [0]
 	l      float64   // fused: L
-	shards []string  // sorted
+	shards map[string]struct{}
 }
 
 // New returns an empty accumulator with per-class state: C(d+2) numbers.
@@ -235,17 +236,19 @@ func addBatch[F Float](a *Accumulator, rows []F, labels []int) error {
 // MarkShard records that the rows are those of a named part of a set. Merge
 // refuses to count a named part twice.
 func (a *Accumulator) MarkShard(id string) error {
-	at, found := slices.BinarySearch(a.shards, id)
-	if found {
+	if _, found := a.shards[id]; found {
 		return fmt.Errorf("shard %q is already in the accumulator", id)
 	}
-	a.shards = slices.Insert(a.shards, at, id)
+	if a.shards == nil {
+		a.shards = map[string]struct{}{}
+	}
+	a.shards[id] = struct{}{}
 	return nil
 }
 
 // Shards returns the names given to MarkShard, of this accumulator and of
 // those merged into it, sorted.
-func (a *Accumulator) Shards() []string { return slices.Clone(a.shards) }
+func (a *Accumulator) Shards() []string { return slices.Sorted(maps.Keys(a.shards)) }
 
 // Merge adds the statistics of o, which stays as it is. Both must be of the
 // same kind, classes, width, normalisation and captions, and share no shard;
@@ -261,11 +264,9 @@ func (a *Accumulator) Merge(o *Accumulator) error {
 	case a.textHash != o.textHash:
 		return errors.New("merge: statistics fused with different captions")
 	}
-	shards := append(slices.Clone(a.shards), o.shards...)
-	slices.Sort(shards)
-	for i := 1; i < len(shards); i++ {
-		if shards[i] == shards[i-1] {
-			return fmt.Errorf("merge: shard %q is in both", shards[i])
+	for id := range o.shards {
+		if _, twice := a.shards[id]; twice {
+			return fmt.Errorf("merge: shard %q is in both", id)
 		}
 	}
 	for _, n := range []int64{a.N(), o.N()} {
@@ -273,7 +274,10 @@ func (a *Accumulator) Merge(o *Accumulator) error {
 			return errors.New("merge: too many rows to count")
 		}
 	}
-	a.shards = shards
+	if a.shards == nil && len(o.shards) > 0 {
+		a.shards = map[string]struct{}{}
+	}
+	maps.Copy(a.shards, o.shards)
 	for i, v := range o.count {
 		a.count[i] += v
 	}

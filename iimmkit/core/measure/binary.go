@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
-	"slices"
 )
 
 // The binary form, all numbers little-endian:
@@ -46,7 +45,7 @@ func (a *Accumulator) MarshalBinary() ([]byte, error) {
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.dim))
 	b = append(b, a.textHash[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(a.shards)))
-	for _, s := range a.shards {
+	for _, s := range a.Shards() {
 		if len(s) > maxShardName {
 			return nil, fmt.Errorf("shard name of %d bytes", len(s))
 		}
@@ -124,7 +123,8 @@ func parseAccumulator(b []byte) (*Accumulator, error) {
 	if shards > uint64(len(body)/8) {
 		return nil, errors.New("cut off in the names of its shards")
 	}
-	for range shards {
+	last := ""
+	for k := range shards {
 		if len(body) < 8 {
 			return nil, errors.New("cut off in the names of its shards")
 		}
@@ -132,13 +132,14 @@ func parseAccumulator(b []byte) (*Accumulator, error) {
 		if size > maxShardName || size > uint64(len(body)) {
 			return nil, errors.New("cut off in the names of its shards")
 		}
-		a.shards = append(a.shards, string(body[:size]))
-		body = body[size:]
-	}
-	for i := 1; i < len(a.shards); i++ {
-		if a.shards[i-1] >= a.shards[i] {
-			return nil, fmt.Errorf("shard %q comes twice or out of order", a.shards[i])
+		id := string(body[:size])
+		if k > 0 && id <= last {
+			return nil, fmt.Errorf("shard %q comes twice or out of order", id)
 		}
+		if err := a.MarkShard(id); err != nil {
+			return nil, err
+		}
+		last, body = id, body[size:]
 	}
 
 	counts, sums := a.classes, a.classes*a.dim
@@ -161,8 +162,9 @@ func parseAccumulator(b []byte) (*Accumulator, error) {
 	}
 	for _, part := range [][]float64{a.q, a.sum} {
 		for i := range part {
-			part[i] = math.Float64frombits(word())
+			part[i] = math.Float64frombits(binary.LittleEndian.Uint64(body[8*i:]))
 		}
+		body = body[8*len(part):]
 	}
 	if a.fused {
 		a.l = math.Float64frombits(word())
@@ -172,9 +174,11 @@ func parseAccumulator(b []byte) (*Accumulator, error) {
 
 // check tells which sums cannot be those of any rows.
 func (a *Accumulator) check() error {
-	for _, v := range slices.Concat(a.q, a.sum, []float64{a.l}) {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return errors.New("a sum is not a finite number")
+	for _, part := range [][]float64{a.q, a.sum, {a.l}} {
+		for _, v := range part {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return errors.New("a sum is not a finite number")
+			}
 		}
 	}
 	for c, q := range a.q {

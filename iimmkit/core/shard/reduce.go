@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/iimmkit/iimm/iimmkit/core/measure"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
@@ -21,13 +22,17 @@ func Reduce(ctx context.Context, files []string, report progress.Reporter) (*mea
 	}
 	bar := report.Start("reduce", len(files))
 	defer bar.Done()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var all *measure.Accumulator
 	from := map[string]string{} // file of each shard
+	read := readAhead(ctx, files)
 	for _, name := range files {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		next, more := <-read
+		if !more || ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
-		a, err := Read(name)
+		a, err := next()
 		if err != nil {
 			return nil, err
 		}
@@ -45,6 +50,32 @@ func Reduce(ctx context.Context, files []string, report progress.Reporter) (*mea
 		bar.Add(1)
 	}
 	return all, nil
+}
+
+// readAhead gives, in order, what waits for the result of Read on each file. As many
+// are read at a time as there are processors, the one that is merged among them.
+func readAhead(ctx context.Context, files []string) <-chan func() (*measure.Accumulator, error) {
+	type result struct {
+		a   *measure.Accumulator
+		err error
+	}
+	read := make(chan func() (*measure.Accumulator, error), runtime.GOMAXPROCS(0)-1)
+	go func() {
+		defer close(read)
+		for _, name := range files {
+			done := make(chan result, 1)
+			select {
+			case read <- func() (*measure.Accumulator, error) { r := <-done; return r.a, r.err }:
+			case <-ctx.Done():
+				return
+			}
+			go func() {
+				a, err := Read(name)
+				done <- result{a, err}
+			}()
+		}
+	}()
+	return read
 }
 
 // Read reads a file of statistics. Those that name no shard are one themselves.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -377,5 +378,76 @@ func TestPartOfEnvironment(t *testing.T) {
 		if index != c.index || count != c.count || (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %d of %d, %v", c.set, index, count, err)
 		}
+	}
+}
+
+// TestManyStatisticsMergeToOnePass merges more files than are read at a time.
+func TestManyStatisticsMergeToOnePass(t *testing.T) {
+	const files, d, classes = 300, 5, 3
+	rng := rand.New(rand.NewPCG(7, 7))
+	row := func() []float64 {
+		v := make([]float64, d)
+		for j := range v {
+			v[j] = rng.NormFloat64()
+		}
+		return v
+	}
+	all, err := measure.New(classes, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	var names []string
+	for k := range files {
+		a, err := measure.New(classes, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := row()
+		if err := errors.Join(a.AddFloat64(x, k%classes), all.AddFloat64(x, k%classes)); err != nil {
+			t.Fatal(err)
+		}
+		b, err := a.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, filepath.Join(dir, fmt.Sprint(k)))
+		if err := os.WriteFile(names[k], b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	texts, err := measure.NewTexts(slices.Concat(row(), row(), row()), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	merged, err := Reduce(t.Context(), names, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := merged.Result(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := all.Result(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.N != files || len(merged.Shards()) != files || math.Abs(got.IIMM-want.IIMM) > 1e-12 || math.Abs(*got.InterByClass-*want.InterByClass) > 1e-12 {
+		t.Errorf("%+v, one pass %+v", got, want)
+	}
+
+	if _, err := Reduce(t.Context(), append(slices.Clone(names), names[17]), nil); err == nil || !strings.Contains(err.Error(), names[17]) {
+		t.Errorf("the same file twice: %v", err)
+	}
+	if err := os.WriteFile(names[250], []byte("not statistics"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Reduce(t.Context(), names, nil); err == nil || !strings.HasPrefix(err.Error(), names[250]) {
+		t.Errorf("a file that is none: %v", err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := Reduce(ctx, names, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
 	}
 }

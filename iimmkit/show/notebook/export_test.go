@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -182,6 +184,59 @@ func opened(t *testing.T, page string) (document string, asked []string) {
 	mu.Lock()
 	defer mu.Unlock()
 	return string(out), slices.Clone(asked)
+}
+
+// TestBarsAreClearOfTheirLetters looks at the pixels: a bar that lies on the letter
+// under it is not seen.
+func TestBarsAreClearOfTheirLetters(t *testing.T) {
+	program := chromium(t)
+	const strip = 150 // pixels of the picture for each formula
+	formulas := []struct {
+		tex   string
+		bands int // of ink, above each other
+	}{{`x`, 1}, {`\bar x`, 2}, {`\overline{xz}`, 2}, {`\dot x`, 2}}
+	html := "<!DOCTYPE html><meta charset=utf-8><style>" + pageCSS + "</style><body style=\"background:#fff;color:#000;font-size:60px\">"
+	for k, f := range formulas {
+		formula, err := mathML(f.tex, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		html += fmt.Sprintf(`<div style="position:absolute;left:50px;top:%dpx">%s</div>`, k*strip+40, formula)
+	}
+	dir := t.TempDir()
+	page, shot := filepath.Join(dir, "page.html"), filepath.Join(dir, "shot.png")
+	if err := os.WriteFile(page, []byte(html), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	size := fmt.Sprintf("--window-size=300,%d", len(formulas)*strip+200)
+	if out, err := exec.Command(program, "--headless=new", "--no-sandbox", "--hide-scrollbars", size, "--screenshot="+shot, "file://"+page).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	file, err := os.ReadFile(shot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, f := range formulas {
+		bands, inside := 0, false
+		for y := k * strip; y < (k+1)*strip; y++ {
+			ink := false
+			for x := range m.Bounds().Dx() {
+				r, _, _, _ := m.At(x, y).RGBA()
+				ink = ink || r < 0x8000
+			}
+			if ink && !inside {
+				bands++
+			}
+			inside = ink
+		}
+		if bands != f.bands {
+			t.Errorf("%s has %d bands of ink above each other, want %d", f.tex, bands, f.bands)
+		}
+	}
 }
 
 func TestPageMakesNoRequest(t *testing.T) {

@@ -124,7 +124,7 @@ func (p *texParser) scripted() (string, error) {
 		if *into != "" {
 			return "", fmt.Errorf("two scripts of one kind on one term")
 		}
-		s, _, err := p.term()
+		s, err := p.argument()
 		if err != nil {
 			return "", err
 		}
@@ -160,7 +160,7 @@ func (p *texParser) term() (s string, limits bool, err error) {
 		return s, false, err
 	case token == "~":
 		return `<mspace width="0.33em"></mspace>`, false, nil
-	case token[0] >= '0' && token[0] <= '9':
+	case isDigit(token):
 		n := 0
 		for n < len(p.rest) && (p.rest[n] >= '0' && p.rest[n] <= '9' || p.rest[n] == '.' && n+1 < len(p.rest) && p.rest[n+1] >= '0' && p.rest[n+1] <= '9') {
 			n++
@@ -191,8 +191,14 @@ func character(c string) string {
 	return "<mo>" + html.EscapeString(c) + "</mo>"
 }
 
-// argument reads a command's argument: a group or one term.
+func isDigit(token string) bool { return token != "" && token[0] >= '0' && token[0] <= '9' }
+
+// argument reads what a command or a script applies to: a group or one term. Of
+// a number that is one digit, as in TeX: \frac12 is a half.
 func (p *texParser) argument() (string, error) {
+	if isDigit(p.peek()) {
+		return "<mn>" + p.next() + "</mn>", nil
+	}
 	s, _, err := p.term()
 	return s, err
 }
@@ -202,8 +208,12 @@ func (p *texParser) literal() (string, error) {
 	if p.next() != "{" {
 		return "", fmt.Errorf("{ expected")
 	}
-	depth := 1
+	depth, escaped := 1, false
 	for i, r := range p.rest {
+		if escaped || r == '\\' {
+			escaped = !escaped
+			continue
+		}
 		switch r {
 		case '{':
 			depth++
@@ -246,6 +256,9 @@ func (p *texParser) command(token string) (s string, limits bool, err error) {
 	}
 	if variant, ok := alphabets[name]; ok {
 		s, err := p.literal()
+		if err == nil {
+			s, err = literalText(s)
+		}
 		if err != nil {
 			return "", false, fmt.Errorf("%s: %w", token, err)
 		}
@@ -262,6 +275,10 @@ func (p *texParser) command(token string) (s string, limits bool, err error) {
 	case "begin":
 		s, err := p.environment()
 		return s, false, err
+	case "overline":
+		// A border grows with what is under it; an accent stays short.
+		a, err := p.argument()
+		return `<mrow class="overline">` + a + "</mrow>", false, err
 	case "underbrace", "overbrace":
 		a, err := p.argument()
 		if name == "underbrace" {
@@ -272,6 +289,33 @@ func (p *texParser) command(token string) (s string, limits bool, err error) {
 		return "", false, nil
 	}
 	return "", false, fmt.Errorf("TeX command %s is not known", token)
+}
+
+// literalText replaces the commands in a literal argument by what they stand for.
+func literalText(s string) (string, error) {
+	p := &texParser{rest: s}
+	var b strings.Builder
+	for p.rest != "" {
+		token := p.peekRaw()
+		p.rest = p.rest[len(token):]
+		switch name, command := strings.CutPrefix(token, `\`); {
+		case token == "~" || command && name == " ":
+			b.WriteString("\u00a0")
+		case token == "{" || token == "}": // groups only
+		case !command:
+			b.WriteString(token)
+		default:
+			text, known := inText(name)
+			if !known {
+				return "", fmt.Errorf("TeX command %s is not known in text", token)
+			}
+			b.WriteString(text)
+			if unicode.IsLetter(rune(name[0])) { // a space ends the name
+				p.rest = strings.TrimLeft(p.rest, " ")
+			}
+		}
+	}
+	return b.String(), nil
 }
 
 func (p *texParser) fraction(name string) (string, bool, error) {

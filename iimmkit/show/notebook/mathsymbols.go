@@ -44,8 +44,20 @@ var spaces = map[string]string{
 }
 
 var accents = map[string]string{
-	"hat": "^", "widehat": "^", "bar": "¯", "overline": "¯", "tilde": "~", "widetilde": "~", "vec": "→", "dot": "˙", "ddot": "¨",
+	"hat": "^", "widehat": "^", "bar": "¯", "tilde": "~", "widetilde": "~", "vec": "→", "dot": "˙", "ddot": "¨",
 }
+
+// inText is the character that a command stands for in a literal argument.
+func inText(name string) (string, bool) {
+	for _, m := range []map[string]string{letters, operators, thinSpaces} {
+		if c, ok := m[name]; ok {
+			return c, true
+		}
+	}
+	return "", false
+}
+
+var thinSpaces = map[string]string{",": "\u2009", ":": "\u2005", ">": "\u2005", ";": "\u2004", "!": "", "quad": "\u2003", "qquad": "\u2003\u2003"}
 
 // alphabets set a literal argument in a style.
 var alphabets = map[string]func(string) string{
@@ -62,8 +74,7 @@ var alphabets = map[string]func(string) string{
 }
 
 func upright(s string) string {
-	s = strings.NewReplacer(`\ `, "\u00a0", "~", "\u00a0").Replace(strings.TrimSpace(s))
-	return `<mi mathvariant="normal">` + html.EscapeString(s) + "</mi>"
+	return `<mi mathvariant="normal">` + html.EscapeString(strings.Trim(s, " ")) + "</mi>"
 }
 
 // shifted moves letters into one of Unicode's mathematical alphabets.
