@@ -60,7 +60,8 @@ func Catalogue() []Entry {
 // LoadOptions say which part of a task is wanted and where real data is.
 type LoadOptions struct {
 	// RealDir holds the folders of the real tasks: mnist, sign-digits, gtsrb32,
-	// cifar10, neu-det, omniglot, dtd10, and what the sets of the paper need.
+	// cifar10, neu-det, omniglot, dtd10, and what the sets of the paper need. When
+	// it is empty, those of the paper are read from DataDir.
 	RealDir string
 	// NTrain and NTest bound the splits: 0 means DefaultTrain and DefaultTest
 	// for catalogue tasks and everything for other sources. What a smaller bound
@@ -77,7 +78,12 @@ type LoadOptions struct {
 	// Folder holds what only folder:PATH asks for. Its Seed is ignored for Seed;
 	// its TestFraction is DefaultTestFraction when 0.
 	Folder FolderOptions
-	// Problems, when not nil, is given what was found wrong with folder:PATH.
+	// Check reads every picture of a set of the paper, whose files are trusted
+	// otherwise, leaves out what cannot be used, tells copies, and takes pictures
+	// that two splits have out of the lesser one unless Folder.KeepOverlap is set.
+	Check bool
+	// Problems, when not nil, is given what was found wrong with folder:PATH, or
+	// with a set of the paper under Check.
 	Problems func(Problem)
 }
 
@@ -254,11 +260,18 @@ func (h taskHash) sum() string { return hex.EncodeToString(h.Sum(nil)) }
 
 // suggestion names the catalogue task that a wrong name may have meant.
 func suggestion(name string) string {
-	best, distance := "", 4
+	var names []string
 	for _, e := range Catalogue() {
-		_, short, _ := strings.Cut(e.Name, "/")
-		if d := min(editDistance(name, e.Name), editDistance(name, short)); d < distance {
-			best, distance = e.Name, d
+		names = append(names, e.Name)
+	}
+	for _, set := range PaperSets() {
+		names = append(names, "paper/"+set.Name)
+	}
+	best, distance := "", 4
+	for _, other := range names {
+		_, short, _ := strings.Cut(other, "/")
+		if d := min(editDistance(name, other), editDistance(name, short)); d < distance {
+			best, distance = other, d
 		}
 	}
 	if best == "" {

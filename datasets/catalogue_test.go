@@ -182,8 +182,9 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 	}{
 		{"world/shap", LoadOptions{}, "did you mean world/shape?"},
 		{"shape", LoadOptions{}, "did you mean world/shape?"},
+		{"dtd", LoadOptions{}, "did you mean paper/dtd?"},
 		{"minst", LoadOptions{}, "did you mean mnist?"},
-		{"imagenet-22k", LoadOptions{}, `no task "imagenet-22k" and no such path (`},
+		{"coco-captions", LoadOptions{}, `no task "coco-captions" and no such path (`},
 		{"", LoadOptions{}, "no task"},
 		{"mnist", LoadOptions{}, "--real"},
 		{"mnist", LoadOptions{RealDir: "nowhere"}, "nowhere/mnist/t10k-images-idx3-ubyte.gz"},

@@ -2,6 +2,7 @@
 // one caption per class. It reads image folders, lists, zip and tar archives,
 // webdatasets and the files of well-known data sets, with package parquet below
 // it parquet files, too; synthetic worlds draw their images themselves.
+// Package download below it fetches those that need it.
 //
 // Load opens a task by name: one of the fixed list of Catalogue, one of
 // PaperSets, or a path, which Open reads. Classes of folders and lists are

@@ -11,7 +11,8 @@ import (
 
 // PaperSet is one of the data sets of the paper, as Load reads it by the name
 // paper/NAME from the files that its makers give away, laid out as torchvision
-// keeps them.
+// keeps them, or from the table that stands for them on the hub, when it lies in
+// HubFolder. Package download fetches both.
 //
 // Without @published the test part is the official test split, and the
 // validation part is a tenth of the official training split, at most 5000
@@ -24,6 +25,9 @@ type PaperSet struct {
 	Needs    string   // files and folders below LoadOptions.RealDir
 	Template string   // of the one caption of a class
 	Ensemble []string // the usual ensemble; nil where there is none
+	// Classes is how many a table of the hub has that stands for the makers' files;
+	// 0 for sets of which there is no such table.
+	Classes int
 	// Retained sets are for measuring forgetting: they have no training part.
 	Retained bool
 	// Published says how paper/NAME@published differs: a split that the paper's
@@ -36,19 +40,19 @@ type PaperSet struct {
 const photo = "a photo of a {c}"
 
 var paperSets = []PaperSet{
-	{Name: "cars", Title: "Stanford Cars", Needs: "stanford_cars/{devkit,cars_train,cars_test,cars_test_annos_withlabels.mat}", Template: photo, read: readCars},
-	{Name: "cifar100", Title: "CIFAR-100", Needs: "cifar-100-python/ or cifar-100-binary/", Template: photo, read: readCIFAR100},
+	{Name: "cars", Title: "Stanford Cars", Needs: "stanford_cars/{devkit,cars_train,cars_test,cars_test_annos_withlabels.mat}", Template: photo, Classes: 196, read: readCars},
+	{Name: "cifar100", Title: "CIFAR-100", Needs: "cifar-100-python/ or cifar-100-binary/", Template: photo, Classes: 100, read: readCIFAR100},
 	{Name: "dtd", Title: "Describable Textures", Needs: "dtd/dtd/{images,labels}", Template: "a photo of a {c} texture", read: readDTD,
 		Published: "tested on the official validation split"},
 	{Name: "eurosat", Title: "EuroSAT", Needs: "eurosat/2750/CLASS", Template: "a centered satellite photo of a {c}", read: readEuroSAT},
 	{Name: "gtsrb", Title: "German Traffic Signs", Needs: "gtsrb/{GTSRB/Training/CLASS,GTSRB/Final_Test/Images,GT-final_test.csv}",
 		Template: `a photo of a "{c}" traffic sign`, read: readGTSRB, Published: "frames of one sign in training and validation"},
-	{Name: "mnist", Title: "MNIST", Needs: "MNIST/raw/", Template: `a photo of the number: "{c}"`, read: below(readMNIST, "", "mnist")},
+	{Name: "mnist", Title: "MNIST", Needs: "MNIST/raw/", Template: `a photo of the number: "{c}"`, Classes: 10, read: below(readMNIST, "", "mnist")},
 	{Name: "resisc45", Title: "NWPU-RESISC45", Needs: "resisc45/{NWPU-RESISC45/CLASS,resisc45-train.txt,resisc45-test.txt}",
-		Template: "satellite imagery of {c}", read: readRESISC45},
+		Template: "satellite imagery of {c}", Classes: 45, read: readRESISC45},
 	{Name: "stl10", Title: "STL-10", Needs: "stl10_binary/", Template: photo, read: below(readSTL10, "")},
-	{Name: "sun397", Title: "SUN397", Needs: "SUN397/{ClassName.txt,Training_01.txt,Testing_01.txt,a,...}", Template: photo, read: readSUN397},
-	{Name: "svhn", Title: "Street View House Numbers", Needs: "{train,test}_32x32.mat, or svhn/ with them", Template: `a photo of the number: "{c}"`, read: below(readSVHN, "svhn", "")},
+	{Name: "sun397", Title: "SUN397", Needs: "SUN397/{ClassName.txt,Training_01.txt,Testing_01.txt,a,...}", Template: photo, Classes: 397, read: readSUN397},
+	{Name: "svhn", Title: "Street View House Numbers", Needs: "{train,test}_32x32.mat, or svhn/ with them", Template: `a photo of the number: "{c}"`, Classes: 10, read: below(readSVHN, "svhn", "")},
 	{Name: "imagenet", Title: "ImageNet, validation", Needs: "imagenet/val/WNID", Template: photo, Retained: true, read: readImageNet(1000, "imagenet/val", "val")},
 	{Name: "imagenet-v2", Title: "ImageNet V2, matched frequency", Needs: "imagenetv2-matched-frequency-format-val/NUMBER", Template: photo, Retained: true,
 		read: readImageNet(1000, "imagenetv2-matched-frequency-format-val")},
@@ -87,12 +91,26 @@ func loadPaper(name string, opt LoadOptions) (*Task, error) {
 		return nil, fmt.Errorf("there is no task paper/%s; the paper's are %s", short, strings.Join(names, ", "))
 	case changed && (variant != "published" || list[at].Published == ""):
 		return nil, fmt.Errorf("task paper/%s has no split %q", short, variant)
-	case opt.RealDir == "":
-		return nil, fmt.Errorf("task paper/%s needs its pictures: say which folder holds %s (--real DIR)", short, list[at].Needs)
 	}
 	set := list[at]
-	s, err := set.read(opt.RealDir, changed)
-	if err != nil {
+	dir, fetched := opt.RealDir, true
+	if dir == "" {
+		var err error
+		if dir, err = DataDir(); err != nil {
+			return nil, err
+		}
+		_, err = os.Stat(ReceiptPath(dir, set.Name))
+		fetched = err == nil
+	}
+	read := set.read
+	if info, err := os.Stat(filepath.Join(dir, HubFolder(set.Name))); err == nil && info.IsDir() {
+		read = set.readHub
+	}
+	s, err := read(dir, changed)
+	switch {
+	case err != nil && !fetched:
+		return nil, fmt.Errorf("task paper/%s needs its pictures: iimm datasets fetch %s, or say which folder holds %s (--real DIR)", short, short, set.Needs)
+	case err != nil:
 		return nil, fmt.Errorf("task paper/%s: %w", name, err)
 	}
 	s.Templates = []string{set.Template}
@@ -101,10 +119,20 @@ func loadPaper(name string, opt LoadOptions) (*Task, error) {
 	}
 	// The makers' files are trusted: decoding them all would take minutes each time.
 	folder := FolderOptions{Trust: true, KeepOverlap: true, AsStored: true, Template: opt.Folder.Template}
+	if opt.Check {
+		folder.Trust, folder.KeepOverlap, folder.Duplicates, folder.OnError = false, opt.Folder.KeepOverlap, true, Skip
+		folder.Progress, folder.Context = opt.Folder.Progress, opt.Folder.Context
+	}
 	if err := folder.check(); err != nil {
 		return nil, err
 	}
-	t, err := s.task("paper/"+name, folder, new(Problems))
+	problems := new(Problems)
+	t, err := s.task("paper/"+name, folder, problems)
+	if opt.Problems != nil {
+		for _, p := range problems.List() {
+			opt.Problems(p)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,9 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/file/picture"
 )
 
+// MaxSheet is how many pixels of pictures a sheet may be high and wide.
+const MaxSheet = 1 << 15
+
 // SheetOptions say how a contact sheet looks.
 type SheetOptions struct {
 	PerClass int    // pictures of each class; 12 when 0
@@ -33,7 +36,7 @@ func Sheet(t *Task, opt SheetOptions) (*picture.RGB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if perClass < 0 || cell < 8 || perClass*cell > 1<<15 || len(t.ClassNames)*cell > 1<<15 {
+	if perClass < 0 || cell < 8 || perClass*cell > MaxSheet || len(t.ClassNames)*cell > MaxSheet {
 		return nil, fmt.Errorf("a sheet of %d classes with %d pictures of %d pixels is not drawn", len(t.ClassNames), perClass, cell)
 	}
 	face, err := labelFace(float64(min(cell/3, 15)))

@@ -2,13 +2,15 @@
 // The library behind it is a house of floors, and a package imports only
 // from floors below its own:
 //
-//	file   reading and writing: store, fetch, progress, picture, table, tensorfile
+//	file   reading and writing: store, fetch, huggingface, progress, picture, table, tensorfile
 //	core   what IIMM is: measure, embedding, evaluate, transferability, shard, pushdown, backend, similarity, projection
 //	model  the networks: encoder, train, finetune
 //	study  from runs to decisions: experiment, correlation, forecast, drift, robustness, published, reproduce, assess
 //	show   what people see: chart, report, nb (in notebook cells), notebook (runs them)
 //
-// Command iimm is in cmd/iimm.
+// Command iimm is in cmd/iimm, benchmarks in bench. Two modules of their own, so that
+// nothing here links what they do, sum embeddings in object stores (objectstore) and
+// as an Apache Beam job (beam).
 package iimmkit
 
 import (
@@ -23,6 +25,7 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder"
 	_ "github.com/iimmkit/iimm/iimmkit/model/encoder/micro" // the models that come with the program
+	"github.com/iimmkit/iimm/iimmkit/study/assess"
 	"github.com/iimmkit/iimm/iimmkit/study/experiment"
 	"github.com/iimmkit/iimm/iimmkit/study/reproduce"
 )
@@ -49,6 +52,15 @@ func Tensors(s *embedding.Set) (*similarity.Tensors, error) {
 		return nil, err
 	}
 	return similarity.New(b, s.Images.Float32s(), s.Labels, s.Texts.Float32s(), s.Images.Cols)
+}
+
+// Assess goes from data, a path or the name of a task, to a decision, on the same
+// backend unless the options name one; see assess.Do.
+func Assess(ctx context.Context, data string, o assess.Options, report progress.Reporter) (*assess.Assessment, error) {
+	if o.Backend == "" {
+		o.Backend = os.Getenv("IIMM_BACKEND")
+	}
+	return assess.Do(ctx, data, o, report)
 }
 
 // Reproduce does the runs of a spec that dir does not hold yet, on the same

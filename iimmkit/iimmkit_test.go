@@ -5,7 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/iimmkit/iimm/datasets"
 	"github.com/iimmkit/iimm/iimmkit/core/embedding"
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
+	"github.com/iimmkit/iimm/iimmkit/study/assess"
+	"github.com/iimmkit/iimm/iimmkit/study/forecast"
 )
 
 func TestOpenTakesTheKernelsBackend(t *testing.T) {
@@ -20,6 +24,23 @@ func TestOpenTakesTheKernelsBackend(t *testing.T) {
 	t.Setenv("IIMM_BACKEND", "abacus")
 	if _, err := Open("micro"); err == nil || !strings.Contains(err.Error(), "abacus") {
 		t.Errorf("an unknown backend: %v", err)
+	}
+}
+
+func TestAssessTakesTheKernelsBackend(t *testing.T) {
+	t.Setenv("IIMM_CACHE", t.TempDir())
+	o := assess.Options{Model: "micro", Load: datasets.LoadOptions{NTrain: 50, NTest: 20}, Policy: forecast.DefaultPolicy(), Resamples: 10}
+	t.Setenv("IIMM_BACKEND", "abacus")
+	if _, err := Assess(t.Context(), "world/defect", o, progress.Discard); err == nil || !strings.Contains(err.Error(), "abacus") {
+		t.Errorf("an unknown backend: %v", err)
+	}
+	t.Setenv("IIMM_BACKEND", "go")
+	a, err := Assess(t.Context(), "world/defect", o, progress.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Backend != "go" || a.Data.Train != 50 || a.Decision == nil {
+		t.Errorf("on %s, %d images, decision %v", a.Backend, a.Data.Train, a.Decision)
 	}
 }
 

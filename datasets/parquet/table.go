@@ -46,31 +46,11 @@ func open(path, groupColumn string) (t *table, err error) {
 
 func newTable(r parquet.ReaderAtSeeker, name, groupColumn string) (t *table, err error) {
 	defer recovered(&err)
-	properties := parquet.NewReaderProperties(nil)
-	properties.BufferedStreamEnabled = true // else a whole column of a row group comes into memory
-	p, err := file.NewParquetReader(r, file.WithReadProps(properties))
-	if err != nil {
-		return nil, fmt.Errorf("not a parquet file, or cut off: %w", oneLine(err))
-	}
-	t = &table{file: p, image: -1}
-	if t.identity, err = footerHash(r); err != nil {
-		return nil, err
-	}
-	var rows int64
-	for g := range p.NumRowGroups() {
-		t.starts = append(t.starts, rows)
-		n := p.RowGroup(g).NumRows()
-		if n < 0 || n > 1<<31-1-rows {
-			return nil, fmt.Errorf("%s: %d rows in row group %d", name, n, g)
-		}
-		rows += n
-	}
-	t.starts = append(t.starts, rows)
-	c, err := findColumns(p, groupColumn)
+	t, c, err := newOutline(r, name, groupColumn)
 	if err != nil {
 		return nil, err
 	}
-	t.image, t.names = c.image, c.names
+	rows := t.starts[len(t.starts)-1]
 	if t.labels, err = t.texts(c.label, rows); err != nil {
 		return nil, err
 	}
@@ -84,6 +64,35 @@ func newTable(r parquet.ReaderAtSeeker, name, groupColumn string) (t *table, err
 		t.groups, err = t.texts(c.group, rows)
 	}
 	return t, err
+}
+
+// newOutline reads a file's footer only: no labels, paths and groups.
+func newOutline(r parquet.ReaderAtSeeker, name, groupColumn string) (t *table, c columns, err error) {
+	properties := parquet.NewReaderProperties(nil)
+	properties.BufferedStreamEnabled = true // else a whole column of a row group comes into memory
+	p, err := file.NewParquetReader(r, file.WithReadProps(properties))
+	if err != nil {
+		return nil, c, fmt.Errorf("not a parquet file, or cut off: %w", oneLine(err))
+	}
+	t = &table{file: p, image: -1}
+	if t.identity, err = footerHash(r); err != nil {
+		return nil, c, err
+	}
+	var rows int64
+	for g := range p.NumRowGroups() {
+		t.starts = append(t.starts, rows)
+		n := p.RowGroup(g).NumRows()
+		if n < 0 || n > 1<<31-1-rows {
+			return nil, c, fmt.Errorf("%s: %d rows in row group %d", name, n, g)
+		}
+		rows += n
+	}
+	t.starts = append(t.starts, rows)
+	if c, err = findColumns(p, groupColumn); err != nil {
+		return nil, c, err
+	}
+	t.image, t.names = c.image, c.names
+	return t, c, nil
 }
 
 // recovered turns a panic of the library, which damaged files cause, into an error.
@@ -233,35 +242,45 @@ func huggingFace(p *file.Reader) map[string]feature {
 func (t *table) texts(column int, rows int64) ([]string, error) {
 	out := make([]string, 0, min(rows, 1<<20))
 	for g := range t.file.NumRowGroups() {
-		reader, err := t.file.RowGroup(g).Column(column)
+		values, err := t.textsOf(g, column)
 		if err != nil {
-			return nil, oneLine(err)
+			return nil, err
 		}
-		n := t.starts[g+1] - t.starts[g]
-		present := reader.Descriptor().MaxDefinitionLevel()
-		levels := make([]int16, min(n, batch))
-		for n > 0 {
-			var values []string
-			var total int64
-			switch r := reader.(type) {
-			case *file.ByteArrayColumnChunkReader:
-				values, total, err = readValues(r.ReadBatch, min(n, batch), levels, func(v parquet.ByteArray) string { return strings.Clone(string(v)) })
-			case *file.Int64ColumnChunkReader:
-				values, total, err = readValues(r.ReadBatch, min(n, batch), levels, func(v int64) string { return strconv.FormatInt(v, 10) })
-			case *file.Int32ColumnChunkReader:
-				values, total, err = readValues(r.ReadBatch, min(n, batch), levels, func(v int32) string { return strconv.Itoa(int(v)) })
-			default:
-				return nil, fmt.Errorf("column %s holds neither text nor integers", reader.Descriptor().Path())
-			}
-			if err != nil {
-				return nil, fmt.Errorf("column %s: %w", reader.Descriptor().Path(), oneLine(err))
-			}
-			if total == 0 {
-				return nil, fmt.Errorf("column %s is cut off in row %d", reader.Descriptor().Path(), len(out))
-			}
-			out = append(out, spread(values, levels[:total], present)...)
-			n -= total
+		out = append(out, values...)
+	}
+	return out, nil
+}
+
+// textsOf reads a column of one row group.
+func (t *table) textsOf(group, column int) (out []string, err error) {
+	reader, err := t.file.RowGroup(group).Column(column)
+	if err != nil {
+		return nil, oneLine(err)
+	}
+	n := t.starts[group+1] - t.starts[group]
+	present := reader.Descriptor().MaxDefinitionLevel()
+	levels := make([]int16, min(n, batch))
+	for n > 0 {
+		var values []string
+		var total int64
+		switch r := reader.(type) {
+		case *file.ByteArrayColumnChunkReader:
+			values, total, err = readValues(r.ReadBatch, min(n, batch), levels, func(v parquet.ByteArray) string { return strings.Clone(string(v)) })
+		case *file.Int64ColumnChunkReader:
+			values, total, err = readValues(r.ReadBatch, min(n, batch), levels, func(v int64) string { return strconv.FormatInt(v, 10) })
+		case *file.Int32ColumnChunkReader:
+			values, total, err = readValues(r.ReadBatch, min(n, batch), levels, func(v int32) string { return strconv.Itoa(int(v)) })
+		default:
+			return nil, fmt.Errorf("column %s holds neither text nor integers", reader.Descriptor().Path())
 		}
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %w", reader.Descriptor().Path(), oneLine(err))
+		}
+		if total == 0 {
+			return nil, fmt.Errorf("column %s is cut off in row %d of row group %d", reader.Descriptor().Path(), len(out), group)
+		}
+		out = append(out, spread(values, levels[:total], present)...)
+		n -= total
 	}
 	return out, nil
 }

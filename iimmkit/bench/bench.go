@@ -150,7 +150,7 @@ func (k kernel) time(ctx context.Context, s *set, b compute.Backend, o Options) 
 	}
 	var runs int
 	var failure error
-	times := measured(func() {
+	times := Time(func() {
 		if failure == nil {
 			failure = f()
 		}
@@ -164,7 +164,7 @@ func (k kernel) time(ctx context.Context, s *set, b compute.Backend, o Options) 
 	}
 	m := Measurement{
 		Kernel: k.name, Runs: runs - warmUps,
-		Mean: times[0].Seconds(), Median: times[1].Seconds(), P5: times[2].Seconds(), P99: times[3].Seconds(),
+		Mean: times.Mean.Seconds(), Median: times.Median.Seconds(), P5: times.P5.Seconds(), P99: times.P99.Seconds(),
 	}
 	per := func(amount float64) *float64 {
 		if amount == 0 || m.Median == 0 {
@@ -187,11 +187,14 @@ const warmUps = 1
 
 var stdoutMu sync.Mutex
 
-// measured calls f for some time with go-benchmarks and returns mean, median,
-// 5th and 99th percentile. The package prints its table to the standard output
-// and returns nothing: the times are taken from its formatting function, the
-// table is dropped.
-func measured(f func(), duration time.Duration) (times [4]time.Duration) {
+// Times are of one call of a function.
+type Times struct{ Mean, Median, P5, P99 time.Duration }
+
+// Time calls f, after one call to warm up, for some time at least and returns
+// what go-benchmarks says of its calls. The package prints its table to the
+// standard output and returns nothing: the times are taken from its formatting
+// function, the table is dropped.
+func Time(f func(), duration time.Duration) Times {
 	stdoutMu.Lock()
 	defer stdoutMu.Unlock()
 	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
@@ -199,6 +202,7 @@ func measured(f func(), duration time.Duration) (times [4]time.Duration) {
 		os.Stdout = null
 		defer func() { os.Stdout = old; null.Close() }()
 	}
+	var times [4]time.Duration
 	n := 0
 	benchmarks.New(benchmarks.NamedFunction{Func: f}).
 		WithDuration(duration).WithWarmUps(warmUps).WithQuantiles(5, 99).
@@ -209,7 +213,7 @@ func measured(f func(), duration time.Duration) (times [4]time.Duration) {
 			n++
 			return ""
 		}).Done()
-	return times
+	return Times{times[0], times[1], times[2], times[3]}
 }
 
 // set is what the kernels work on: unit rows, drawn from a fixed seed.

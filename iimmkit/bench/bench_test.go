@@ -112,8 +112,8 @@ func TestRunRefusesAndStops(t *testing.T) {
 }
 
 func TestMeasuredTimesAreThoseOfTheFunction(t *testing.T) {
-	times := measured(func() { time.Sleep(5 * time.Millisecond) }, 60*time.Millisecond)
-	for i, d := range times {
+	times := Time(func() { time.Sleep(5 * time.Millisecond) }, 60*time.Millisecond)
+	for i, d := range []time.Duration{times.Mean, times.Median, times.P5, times.P99} {
 		if d < 5*time.Millisecond || d > 2*time.Second {
 			t.Errorf("time %d of a function of 5 ms: %v", i, d)
 		}

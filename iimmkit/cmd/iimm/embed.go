@@ -40,7 +40,7 @@ func (o *embedFlags) add(c *cobra.Command) {
 	f.StringVar(&o.templateFile, "templates", "", "file with one template a line")
 	f.StringVar(&o.onError, "on-error", string(datasets.Fail), "fail or skip: what to do about files that are no images")
 	exifFlag(c, &o.exif)
-	f.StringVar(&o.real, "real", "", "folder of the real data sets, for their tasks")
+	f.StringVar(&o.real, "real", "", realUsage)
 	f.Uint64Var(&o.seed, "seed", 0, "of drawn pictures and of splits")
 	f.BoolVar(&o.noCache, "no-cache", false, "neither keep image features nor take those kept before")
 }

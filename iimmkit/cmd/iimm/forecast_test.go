@@ -134,7 +134,7 @@ func TestForecastTable(t *testing.T) {
 	if code != 0 {
 		t.Fatal(code, warnings)
 	}
-	for _, want := range []string{"Gain and final accuracy, each task left out in turn: points that the forecast is off", "IIMM", "chosen without the task", "What intervals of chosen predictors held", "Gain: best is probe, off by "} {
+	for _, want := range []string{"Gain and final accuracy, each task left out in turn: points that the forecast is off", "IIMM", "chosen without the task", "What intervals of chosen predictors held", "Gain: best is ", "probe + zero-shot error, off by "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("output lacks %q:\n%s", want, out)
 		}

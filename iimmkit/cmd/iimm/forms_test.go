@@ -12,14 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/file"
-	"github.com/apache/arrow-go/v18/parquet/metadata"
-	"github.com/apache/arrow-go/v18/parquet/schema"
-
+	"github.com/iimmkit/iimm/datasets/parquet"
 	"github.com/iimmkit/iimm/iimmkit/core/embedding"
 )
 
@@ -101,64 +98,15 @@ func everyForm(t *testing.T, list []labelled) map[string]string {
 	}
 }
 
-// parquetOf writes the columns image.bytes, image.path and label with the class
-// names in Hugging Face's metadata.
+// parquetOf writes a parquet file as the hub has them.
 func parquetOf(t *testing.T, list []labelled) []byte {
 	t.Helper()
-	features := `{"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["bolt", "nut"], "_type": "ClassLabel"}}}}`
-	node := func(n schema.Node, err error) schema.Node {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	column := schema.NewPrimitiveNode
-	required := parquet.Repetitions.Required
-	picture := node(schema.NewGroupNode("image", required, schema.FieldList{
-		node(column("bytes", required, parquet.Types.ByteArray, -1, -1)), node(column("path", required, parquet.Types.ByteArray, -1, -1))}, -1))
-	root, err := schema.NewGroupNode("schema", required, schema.FieldList{picture, node(column("label", required, parquet.Types.Int64, -1, -1))}, -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	meta := metadata.NewKeyValueMetadata()
-	if err := meta.Append("huggingface", features); err != nil {
-		t.Fatal(err)
+	var rows []parquet.Row
+	for _, p := range list {
+		rows = append(rows, parquet.Row{Image: p.data, Path: p.name, Label: strconv.Itoa(p.label)})
 	}
 	var out bytes.Buffer
-	w := file.NewParquetWriter(&out, root, file.WithWriteMetadata(meta))
-	for rows := range slices.Chunk(list, 4) {
-		group, err := w.AppendRowGroupChecked()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var data, paths []parquet.ByteArray
-		var labels []int64
-		for _, p := range rows {
-			data, paths, labels = append(data, p.data), append(paths, parquet.ByteArray(p.name)), append(labels, int64(p.label))
-		}
-		for i := range 3 {
-			chunk, err := group.NextColumn()
-			if err != nil {
-				t.Fatal(err)
-			}
-			switch i {
-			case 0, 1:
-				_, err = chunk.(*file.ByteArrayColumnChunkWriter).WriteBatch([][]parquet.ByteArray{data, paths}[i], nil, nil)
-			case 2:
-				_, err = chunk.(*file.Int64ColumnChunkWriter).WriteBatch(labels, nil, nil)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := chunk.Close(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := group.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
+	if err := parquet.Write(&out, rows, []string{"bolt", "nut"}); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub/hubtest"
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface/hubtest"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/selftest"
 )
 

@@ -22,7 +22,7 @@ import (
 type download struct {
 	client *Client
 	url    *url.URL
-	want   string // sha256, "" when unpinned
+	want   checksum
 	file   *os.File
 	hash   hash.Hash // of the bytes in file
 	have   int64
@@ -40,7 +40,7 @@ type permanent struct{ error }
 func (p permanent) Unwrap() error { return p.error }
 
 func (d *download) run(ctx context.Context, report progress.Reporter, name string) error {
-	if d.want == "" {
+	if d.want.hex == "" {
 		// Nothing would tell that the bytes of an earlier process and those of
 		// this one are of the same file.
 		if err := d.restart(); err != nil {
@@ -52,7 +52,7 @@ func (d *download) run(ctx context.Context, report progress.Reporter, name strin
 			return err
 		}
 		d.have, d.joined = n, n > 0
-		if d.joined && d.sum() == d.want { // killed between the last byte and the name
+		if d.joined && d.sum() == d.want.hex { // killed between the last byte and the name
 			return nil
 		}
 	}
@@ -67,7 +67,7 @@ func (d *download) run(ctx context.Context, report progress.Reporter, name strin
 		after, err := d.attempt(ctx, report, name)
 		if err == nil {
 			got := d.sum()
-			if d.want == "" || got == d.want {
+			if d.want.hex == "" || got == d.want.hex {
 				return nil
 			}
 			// Parts of two files joined at a broken connection may explain it.
@@ -80,7 +80,7 @@ func (d *download) run(ctx context.Context, report progress.Reporter, name strin
 				continue
 			}
 			os.Remove(d.file.Name())
-			return fmt.Errorf("wrong bytes: sha256 %s instead of %s; nothing kept", got, d.want)
+			return fmt.Errorf("wrong bytes: %s %s instead of %s; nothing kept", d.want.kind, got, d.want.hex)
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

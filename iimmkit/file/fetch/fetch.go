@@ -5,6 +5,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -36,10 +37,11 @@ func Offline() bool {
 
 // Get downloads address to path.
 //
-// A non-empty sha256 (hex) pins the bytes: a file at path that has them is
-// kept without asking the network, anything else is replaced, and a download
-// that differs is deleted and an error. With an empty sha256 the file is
-// always downloaded anew; take its checksum with SHA256 and record it.
+// A non-empty sum, a SHA-256 in hex or md5: with an MD5 where nobody published
+// better, pins the bytes: a file at path that has them is kept without asking the
+// network, anything else is replaced, and a download that differs is deleted and
+// an error. With an empty sum the file is always downloaded anew; take its
+// checksum with SHA256 and record it.
 //
 // Bytes arrive in path.part. A broken connection is retried with a range
 // request from where it broke, also (when pinned) by a later process; a server
@@ -47,8 +49,8 @@ func Offline() bool {
 // Two processes that want the same path wait for each other. Errors that will
 // not go away by waiting (404, 403) are returned at once, others after Attempts
 // tries in a row that brought no byte.
-func Get(ctx context.Context, address, path, sha256 string, report progress.Reporter) error {
-	return Default.Get(ctx, address, path, sha256, report)
+func Get(ctx context.Context, address, path, sum string, report progress.Reporter) error {
+	return Default.Get(ctx, address, path, sum, report)
 }
 
 // Client says how patient downloads are, and who asks.
@@ -79,15 +81,15 @@ func (e *StatusError) Error() string {
 }
 
 // Get is the package's Get with c's patience.
-func (c *Client) Get(ctx context.Context, address, path, sha256 string, report progress.Reporter) error {
+func (c *Client) Get(ctx context.Context, address, path, sum string, report progress.Reporter) error {
 	if report == nil {
 		report = progress.Discard
 	}
-	sha256 = strings.ToLower(sha256)
-	if _, err := hex.DecodeString(sha256); err != nil || sha256 != "" && len(sha256) != 64 {
-		return fmt.Errorf("download of %s: %q is no SHA-256", path, sha256)
+	want, err := parseChecksum(sum)
+	if err != nil {
+		return fmt.Errorf("download of %s: %w", path, err)
 	}
-	if has(path, sha256) {
+	if want.is(path) {
 		return nil
 	}
 	u, err := check(address)
@@ -102,11 +104,11 @@ func (c *Client) Get(ctx context.Context, address, path, sha256 string, report p
 		return fmt.Errorf("download of %s: %w", path, err)
 	}
 	defer part.Close()
-	if has(path, sha256) { // by the process we waited for
+	if want.is(path) { // by the process we waited for
 		os.Remove(part.Name())
 		return nil
 	}
-	d := &download{client: c, url: u, want: sha256, file: part, hash: newHash()}
+	d := &download{client: c, url: u, want: want, file: part, hash: want.new()}
 	if err := d.run(ctx, report, filepath.Base(path)); err != nil {
 		return fmt.Errorf("download of %s: %w", u.Redacted(), err)
 	}
@@ -125,27 +127,45 @@ func (c *Client) Get(ctx context.Context, address, path, sha256 string, report p
 }
 
 // SHA256 returns the checksum of a file in hex.
-func SHA256(path string) (string, error) {
+func SHA256(path string) (string, error) { return hashFile(path, sha256.New()) }
+
+func hashFile(path string, h hash.Hash) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	h := newHash()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", fmt.Errorf("reading %s: %w", path, err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func newHash() hash.Hash { return sha256.New() }
+// checksum is one that bytes must have; its hex is empty for any.
+type checksum struct {
+	kind, hex string
+	new       func() hash.Hash
+}
 
-func has(path, sha256 string) bool {
-	if sha256 == "" {
+func parseChecksum(sum string) (checksum, error) {
+	c := checksum{"sha256", strings.ToLower(sum), sha256.New}
+	digits := 2 * sha256.Size
+	if rest, ok := strings.CutPrefix(c.hex, "md5:"); ok {
+		c, digits = checksum{"md5", rest, md5.New}, 2*md5.Size
+	}
+	if _, err := hex.DecodeString(c.hex); err != nil || sum != "" && len(c.hex) != digits {
+		return c, fmt.Errorf("%q is neither a SHA-256 nor md5: with an MD5", sum)
+	}
+	return c, nil
+}
+
+// is reports whether the file at path has the checksum; none has that of any.
+func (c checksum) is(path string) bool {
+	if c.hex == "" {
 		return false
 	}
-	got, err := SHA256(path)
-	return err == nil && got == sha256
+	got, err := hashFile(path, c.new())
+	return err == nil && got == c.hex
 }
 
 // check parses an address and applies the rules that hold for all of them.

@@ -3,6 +3,7 @@ package fetch
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -461,4 +462,34 @@ func FuzzContentRange(f *testing.F) {
 			t.Errorf("%q: start %d of %d", s, start, size)
 		}
 	})
+}
+
+func TestAnMD5PinsAndResumes(t *testing.T) {
+	data := randomBytes(1<<20+3, 5)
+	sum := md5.Sum(data)
+	want := "md5:" + hex.EncodeToString(sum[:])
+	b := &bad{data: data}
+	address, path := serve(t, b), filepath.Join(t.TempDir(), "f")
+	// What an earlier process left is gone on with.
+	if err := os.WriteFile(path+".part", data[:1<<19], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := quick.Get(t.Context(), address, path, want, nil); err != nil {
+			t.Fatal(err)
+		}
+		wantFile(t, path, data)
+	}
+	if got := strings.Join(b.requests, ","); got != "bytes=524288-" {
+		t.Errorf("asked %q", got)
+	}
+	b.data = randomBytes(1<<20+3, 6)
+	if err := quick.Get(t.Context(), address, filepath.Join(t.TempDir(), "g"), want, nil); err == nil || !strings.Contains(err.Error(), "wrong bytes: md5 ") {
+		t.Errorf("other bytes: %v", err)
+	}
+	for _, bad := range []string{"md5:", "md5:00", "sha1:" + want[4:], want[4:]} {
+		if err := quick.Get(t.Context(), address, path, bad, nil); err == nil || !strings.Contains(err.Error(), "neither a SHA-256") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
 }

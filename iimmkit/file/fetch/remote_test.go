@@ -109,3 +109,42 @@ func TestRemoteEmptyFileAndStopping(t *testing.T) {
 		t.Errorf("stopped: %v", err)
 	}
 }
+
+func TestPartsAreAskedForOnce(t *testing.T) {
+	s := &storage{file: randomBytes(100_000, 1), other: randomBytes(100_000, 2)}
+	server := httptest.NewServer(s)
+	defer server.Close()
+	r, err := quick.Open(t.Context(), server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := NewParts(r, 1000)
+	if err := iotest.TestReader(io.NewSectionReader(p, 0, 5000), s.file[:5000]); err != nil {
+		t.Error(err)
+	}
+	if p.Fetched() != 5000 {
+		t.Errorf("%d bytes for 5000", p.Fetched())
+	}
+	if err := p.Fetch(50_000, 10); err != nil || p.Fetched() != 5010 {
+		t.Errorf("%d bytes, %v", p.Fetched(), err)
+	}
+	if err := p.Fetch(4_990, 20); err != nil || p.Fetched() != 5020 {
+		t.Errorf("half of it was there: %d bytes, %v", p.Fetched(), err)
+	}
+	b := make([]byte, 100)
+	// The block before a kept piece ends there, and the next begins behind it.
+	if _, err := p.ReadAt(b, 49_950); err != nil || !bytes.Equal(b, s.file[49_950:50_050]) || p.Fetched() != 5020+50+1000 {
+		t.Errorf("%d bytes, %v", p.Fetched(), err)
+	}
+	if n, err := p.ReadAt(b, 99_960); n != 40 || err != io.EOF || !bytes.Equal(b[:n], s.file[99_960:]) {
+		t.Errorf("at the end: %d, %v", n, err)
+	}
+	if err := p.Fetch(99_999, 2); err == nil {
+		t.Error("a part beyond the end was accepted")
+	}
+	p.Forget()
+	s.changed.Store(true)
+	if _, err := p.ReadAt(b, 0); err == nil || !strings.Contains(err.Error(), "changed") {
+		t.Errorf("changed: %v", err)
+	}
+}

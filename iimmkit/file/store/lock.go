@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -28,4 +29,15 @@ func Lock(path string) (unlock func(), err error) {
 		return nil, fmt.Errorf("%s: %w", path, ErrLocked)
 	}
 	return func() { l.Unlock() }, nil
+}
+
+// LockWithin is Lock that waits for another process, which is expected to be done
+// soon, for so long.
+func LockWithin(path string, wait time.Duration) (unlock func(), err error) {
+	unlock, err = Lock(path)
+	for deadline := time.Now().Add(wait); errors.Is(err, ErrLocked) && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
+		unlock, err = Lock(path)
+	}
+	return unlock, err
 }

@@ -85,7 +85,7 @@ var japanese = phrases{
 	from: "下限", to: "上限", low: "下限（95 %）", high: "上限（95 %）", all: "すべて", show: "表示 ", class: "クラス",
 	pointSize: "点の大きさ ", alpha: "α", limit: "上限 %s",
 	confidence: "確信度", accuracy: "正解率", share: "画像の割合",
-	chosen: "推奨", blended: "各点は調整後の重みの割合 α。0 は元のモデル。", ringed: "丸印は推奨。",
+	chosen: "推奨", blended: "各点は追加学習後の重みの割合 α。0 は元のモデル。", ringed: "丸印は推奨。",
 	perfect: "完全な較正", ece: "%s: ECE %s、n = %d", binOf: "確信度 %s〜%s、%d 枚", wilson: "ひげは各区間の画像枚数による95 %信頼区間。",
 	shareOfClass: "クラス内の割合（%）", confusion: "画像の認識結果",
 	noImages: "このクラスの画像なし",
@@ -95,7 +95,7 @@ var japanese = phrases{
 	mapAlt: "%s。画像 %d 枚と説明文 %d 件、%d クラスの配置図。", linesAlt: "%s。%sの曲線（横軸 %s）: %s。",
 	reliabilityAlt: "%s。信頼性図: %s。", frontierAlt: "%s。重みを混ぜたときの%sと%s: %s。",
 	galleryAlt: "%s。画像 %d 枚。",
-	trueClass:  "正解クラス", predicted: "認識結果", before: "調整前", after: "調整後", ofImages: "%d / %d 枚",
+	trueClass:  "正解クラス", predicted: "認識結果", before: "追加学習前", after: "追加学習後", ofImages: "%d / %d 枚",
 }
 
 func (l Language) phrases() *phrases {

@@ -101,7 +101,7 @@ func launch(spec kernels.Spec, dir string, env []string) (c *client, err error) 
 	}
 	cmd.Dir = dir
 	// TMPDIR: what the kernel leaves behind when it is killed goes with our folder.
-	cmd.Env = append(cmd.Env, "PWD="+dir, "TMPDIR="+folder)
+	cmd.Env = append(cmd.Env, "PWD="+dir, tmpMark(folder))
 	cmd.Env = append(cmd.Env, env...)
 	complaint := &tailWriter{}
 	cmd.Stdout, cmd.Stderr = io.Discard, complaint
@@ -261,17 +261,26 @@ func (c *client) shutdown() {
 	c.kill()
 }
 
+// tmpMark is the environment variable by which what the kernel started is known.
+func tmpMark(folder string) string { return "TMPDIR=" + folder }
+
 // kill ends the kernel with all that it started, and forgets it.
 func (c *client) kill() {
 	killGroup(c.cmd)
 	<-c.dead
+	killStrays(tmpMark(c.folder))
 	c.cancel()
 	for _, s := range []zmq4.Socket{c.shell, c.control, c.stdin, c.iopub} {
 		s.Close()
 	}
-	// What the kernel started may need a moment to die, and write until then.
+	removeSoon(c.folder)
+}
+
+// removeSoon removes a folder of processes that were told to end: they may need
+// a moment, and write until then.
+func removeSoon(folder string) {
 	for range 50 {
-		if os.RemoveAll(c.folder) == nil {
+		if os.RemoveAll(folder) == nil {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)

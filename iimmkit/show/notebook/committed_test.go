@@ -2,20 +2,28 @@ package notebook
 
 import (
 	"go/format"
+	"go/scanner"
+	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// committed returns the notebooks of the repository.
+// committed returns the notebooks of the repository, templates among them.
 func committed(t *testing.T) []string {
 	t.Helper()
 	paths, err := filepath.Glob("../../../notebooks/*.ipynb")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no notebooks found: %v", err)
 	}
-	return paths
+	templates, err := filepath.Glob("template/*.ipynb")
+	if err != nil || len(templates) != len(Templates()) {
+		t.Fatalf("templates %v: %v", templates, err)
+	}
+	return append(paths, templates...)
 }
 
 func TestCommittedNotebooksAreClean(t *testing.T) {
@@ -92,8 +100,99 @@ func TestFormulasOfCommittedNotebooksAreSet(t *testing.T) {
 		if i := strings.Index(page, `<code class="tex"`); i >= 0 {
 			t.Errorf("%s: a formula is shown as its source: %.200s", path, page[i:])
 		}
-		if !strings.Contains(page, "<math") {
+		if strings.Contains(path, "notebooks") && !strings.Contains(page, "<math") {
 			t.Errorf("%s: no formulas on the page", path)
 		}
 	}
+}
+
+// TestCounterpartsHaveTheSameCode compares each notebook NAME.ja.ipynb with
+// NAME.ipynb: whoever changes a cell in one language changes it in the other.
+func TestCounterpartsHaveTheSameCode(t *testing.T) {
+	counterparts := 0
+	for _, path := range committed(t) {
+		of, ok := strings.CutSuffix(path, ".ja.ipynb")
+		if !ok {
+			continue
+		}
+		counterparts++
+		japanese, err := Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		english, err := Read(of + ".ipynb")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(japanese.Cells) != len(english.Cells) {
+			t.Errorf("%s has %d cells, its counterpart %d", path, len(japanese.Cells), len(english.Cells))
+			continue
+		}
+		for i, c := range japanese.Cells {
+			e := english.Cells[i]
+			switch {
+			case c.ID != e.ID || c.Type != e.Type:
+				t.Errorf("%s, cell %d: %s %s where its counterpart has %s %s", path, i, c.Type, c.ID, e.Type, e.ID)
+			case c.Type != "code":
+				if c.Source == e.Source {
+					t.Errorf("%s, cell %s: not translated", path, c.ID)
+				}
+			default:
+				got, want := withoutWords(t, c.Source), withoutWords(t, e.Source)
+				if !slices.Equal(got, want) {
+					k := 0
+					for k < len(got) && k < len(want) && got[k] == want[k] {
+						k++
+					}
+					t.Errorf("%s, cell %s: other code than its counterpart's from …%s… on", path, c.ID, strings.Join(got[max(0, k-8):min(len(got), k+8)], " "))
+				}
+			}
+		}
+	}
+	if counterparts == 0 {
+		t.Error("no counterparts found")
+	}
+}
+
+// verbs are what fmt replaces in a string.
+var verbs = regexp.MustCompile(`%[-+#0-9.\[\]]*[a-zA-Z]`)
+
+// withoutWords returns the tokens of a cell with what a translation changes made
+// alike: comments, the language of charts, and of strings all but their verbs.
+func withoutWords(t *testing.T, source string) []string {
+	t.Helper()
+	src := []byte(strings.Replace(source, "%%\n", "", 1))
+	files := token.NewFileSet()
+	var s scanner.Scanner
+	s.Init(files.AddFile("", files.Base(), len(src)), src, func(at token.Position, message string) { t.Fatalf("%v: %s", at, message) }, 0)
+	var all []string
+	imports, several := false, false
+	for {
+		_, kind, text := s.Scan()
+		if kind == token.EOF {
+			break
+		}
+		if !kind.IsLiteral() && kind != token.IDENT {
+			text = kind.String()
+		}
+		switch kind {
+		case token.IMPORT:
+			imports, several = true, false
+		case token.LPAREN:
+			several = true
+		case token.RPAREN:
+			imports = false
+		case token.STRING:
+			if !imports {
+				text = `"` + strings.Join(verbs.FindAllString(strings.ReplaceAll(text, "%%", ""), -1), "") + `"`
+			}
+			imports = imports && several
+		}
+		all = append(all, text)
+	}
+	words := strings.ReplaceAll(strings.Join(all, " "), "Japanese", "English")
+	for _, language := range []string{"Language : chart . English ,", ", Language : chart . English", "plot . Language = chart . English ;"} {
+		words = strings.ReplaceAll(words, language, "")
+	}
+	return strings.Fields(words)
 }

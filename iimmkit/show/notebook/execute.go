@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,9 +26,21 @@ type Options struct {
 	Timeout time.Duration
 	// StartTimeout is for the kernel; 0 means a minute.
 	StartTimeout time.Duration
+	// Ended, when set, is told how each cell went, in their order.
+	Ended func(CellRun)
 	// Progress may be nil. Title names the work in it.
 	Progress progress.Reporter
 	Title    string
+}
+
+// CellRun is how one code cell went.
+type CellRun struct {
+	Cell   int    // number among the code cells, from 1
+	ID     string // the cell's id
+	Source string // its first line of code
+	Took   time.Duration
+	// Failure is nil where the cell did not fail, or was allowed to.
+	Failure *CellError
 }
 
 // CellError says which cell failed, and how.
@@ -41,13 +52,15 @@ type CellError struct {
 	Name string
 	// Message is what the compiler, the program or the kernel said, in full.
 	Message string
+	// Summary is the message's essence in one line.
+	Summary string
 	// Source is the cell's first line of code.
 	Source string
 	cause  error
 }
 
 func (e *CellError) Error() string {
-	return fmt.Sprintf("code cell %d (%s) failed: %s", e.Cell, e.Source, e.Message)
+	return fmt.Sprintf("code cell %d (%s) failed: %s", e.Cell, e.Source, e.Summary)
 }
 
 func (e *CellError) Unwrap() error { return e.cause }
@@ -60,29 +73,18 @@ const (
 	Interrupted    = "Interrupted"
 )
 
-var paramName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
-
-// ParamVariable returns the environment variable of a parameter:
-// IIMM_PARAM_LEDGER_FOLDER of ledger-folder.
-func ParamVariable(name string) (string, error) {
-	if !paramName.MatchString(name) {
-		return "", fmt.Errorf("parameter name %q: letters, digits, - and _, a letter first", name)
-	}
-	return "IIMM_PARAM_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")), nil
-}
-
 // Execute runs the code cells in order and replaces their outputs. It stops at
 // the first one that fails, with a *CellError; the cells after it have no
 // outputs then, and what the failing one put out stays. Cells tagged
 // raises-exception may fail.
 func Execute(ctx context.Context, n *Notebook, opt Options) error {
-	env := []string{"IIMM_RAW_ERROR=true"}
-	for _, name := range sortedKeys(opt.Parameters) {
-		variable, err := ParamVariable(name)
-		if err != nil {
-			return err
-		}
-		env = append(env, variable+"="+opt.Parameters[name])
+	env, err := paramEnv(opt.Parameters)
+	if err != nil {
+		return err
+	}
+	env = append(env, "IIMM_RAW_ERROR=true")
+	if err := n.inject(opt.Parameters); err != nil {
+		return err
 	}
 	dir, err := filepath.Abs(opt.Dir)
 	if err != nil {
@@ -99,16 +101,10 @@ func Execute(ctx context.Context, n *Notebook, opt Options) error {
 	if opt.Progress == nil {
 		opt.Progress = progress.Discard
 	}
-	var cells []*Cell
 	for _, c := range n.Cells {
-		if c.Type != "code" {
-			continue
-		}
 		c.Outputs, c.ExecutionCount = nil, nil
-		if strings.TrimSpace(c.Source) != "" {
-			cells = append(cells, c)
-		}
 	}
+	cells := n.executable()
 	// What the outputs depend on is told in the notebook.
 	record := map[string]any{"kernel": opt.Kernel.Name, "backend": opt.Kernel.Env["IIMM_BACKEND"]}
 	if len(opt.Parameters) > 0 {
@@ -130,21 +126,34 @@ func Execute(ctx context.Context, n *Notebook, opt Options) error {
 	defer client.shutdown()
 	x := &executor{client: client, collector: newCollector(), timeout: opt.Timeout}
 	for i, c := range cells {
-		bar.Note(fmt.Sprintf("cell %d: %s", i+1, firstLine(c.Source)))
+		r := CellRun{Cell: i + 1, ID: c.ID, Source: firstLine(c.Source)}
+		bar.Note(fmt.Sprintf("cell %d: %s", r.Cell, r.Source))
+		start := time.Now()
 		fail := x.run(ctx, c)
+		r.Took = time.Since(start)
 		if fail != nil {
-			fail.Cell, fail.ID, fail.Source = i+1, c.ID, firstLine(c.Source)
+			fail.Cell, fail.ID, fail.Source = r.Cell, r.ID, r.Source
+			fail.Summary = summary(fail.Message)
 			x.settle()
-			if fail.Name != "" && fail.cause == nil && mayFail(c) {
-				bar.Add(1)
-				continue
+			if fail.cause != nil || !c.tagged("raises-exception") {
+				r.Failure = fail
 			}
-			return fail
+		}
+		if opt.Ended != nil {
+			opt.Ended(r)
+		}
+		if r.Failure != nil {
+			return r.Failure
 		}
 		bar.Add(1)
 	}
 	x.settle()
 	return nil
+}
+
+// executable returns the code cells that are not empty.
+func (n *Notebook) executable() []*Cell {
+	return slices.DeleteFunc(slices.Clone(n.Cells), func(c *Cell) bool { return c.Type != "code" || strings.TrimSpace(c.Source) == "" })
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -168,11 +177,6 @@ func firstLine(source string) string {
 		first = string(r[:57]) + "..."
 	}
 	return first
-}
-
-func mayFail(c *Cell) bool {
-	tags, _ := c.Metadata["tags"].([]any)
-	return slices.Contains(tags, any("raises-exception"))
 }
 
 // executor is the state of one execution.

@@ -68,9 +68,55 @@ func failureText(c *Cell, reply *message) string {
 		return box
 	}
 	if words := lastStderr(c); words != "" {
-		return text + ": " + words
+		return ended(text) + ": " + words
 	}
-	return text
+	return ended(text)
+}
+
+// ended says of a program how it has ended: with exit status 3, by a signal.
+func ended(how string) string {
+	if signal, ok := strings.CutPrefix(how, "signal: "); ok {
+		return "the program was ended by a signal (" + signal + ")"
+	}
+	return "the program ended with " + how
+}
+
+var (
+	// ofPanic matches how Go begins to tell that a program has failed.
+	ofPanic = regexp.MustCompile(`(?m)(?:^|: )((?:panic|fatal error): .*)$`)
+	// inCell matches GoNB's translation of a place in a stack.
+	inCell = regexp.MustCompile(`\[\[ Cell \[(\d+)\] Line (\d+) \]\]`)
+)
+
+// summary is the essence of a failure in one line: of a panic what it says and
+// the place in the cells where it was called, of several messages the first.
+func summary(message string) string {
+	message = strings.TrimSpace(message)
+	if m := ofPanic.FindStringSubmatch(message); m != nil {
+		said, _, _ := strings.Cut(m[1], " [recovered")
+		if place := inCell.FindStringSubmatch(message); place != nil {
+			said += " (In[" + place[1] + "] line " + place[2] + ")"
+		}
+		return said
+	}
+	lines := strings.FieldsFunc(message, func(r rune) bool { return r == '\n' })
+	for _, line := range lines {
+		if noNetwork.MatchString(line) {
+			return strings.TrimSpace(line)
+		}
+	}
+	if len(lines) > 1 && strings.HasPrefix(lines[0], "failed to run ") {
+		lines = lines[1:] // the go command, which then says why
+	}
+	switch len(lines) {
+	case 0:
+		return ""
+	case 1:
+		return strings.TrimSpace(lines[0])
+	case 2:
+		return strings.TrimSpace(lines[0]) + " (and 1 line more)"
+	}
+	return strings.TrimSpace(lines[0]) + " (and " + strconv.Itoa(len(lines)-1) + " lines more)"
 }
 
 // errorBox returns the text of the box that nb.Check shows, which its metadata

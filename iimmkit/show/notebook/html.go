@@ -27,7 +27,21 @@ type PageOptions struct {
 	Title, Name string
 	// Dir is the notebook's folder, from which relative pictures are embedded.
 	Dir string
+	// Code says what becomes of the code cells' source.
+	Code Code
+	// Vega is what the function Vega returns; with it charts are interactive,
+	// without it they are pictures.
+	Vega string
 }
+
+// Code says how an export shows the source of code cells.
+type Code int
+
+const (
+	CodeFolded  Code = iota // hidden until the reader asks for it
+	CodeShown               // open
+	CodeLeftOut             // not there at all
+)
 
 // WriteHTML writes a notebook to one HTML file, whole or not at all.
 func (n *Notebook) WriteHTML(path string, opt PageOptions) error {
@@ -38,9 +52,9 @@ func (n *Notebook) WriteHTML(path string, opt PageOptions) error {
 	return store.WriteFile(path, b.Bytes())
 }
 
-// HTML writes a notebook as one page that needs no network and, but for a
-// button, no script: code is folded, charts are their static pictures,
-// formulas are MathML.
+// HTML writes a notebook as one page that needs no network, and by its content
+// security policy cannot use it: formulas are MathML, charts are pictures or,
+// with PageOptions.Vega, interactive.
 func (n *Notebook) HTML(w io.Writer, opt PageOptions) error {
 	title := opt.Title
 	if title == "" {
@@ -49,7 +63,7 @@ func (n *Notebook) HTML(w io.Writer, opt PageOptions) error {
 	if title == "" {
 		title = opt.Name
 	}
-	p := &page{markup: newMarkup(opt.Dir), lexer: lexerOf(n), format: chtml.New(chtml.WithClasses(true))}
+	p := &page{markup: newMarkup(opt.Dir), lexer: lexerOf(n), format: chtml.New(chtml.WithClasses(true)), code: opt.Code, interactive: opt.Vega != ""}
 	for i, c := range n.Cells {
 		if err := p.cell(c); err != nil {
 			return fmt.Errorf("cell %d: %w", i+1, err)
@@ -59,35 +73,68 @@ func (n *Notebook) HTML(w io.Writer, opt PageOptions) error {
 	if err != nil {
 		return err
 	}
+	language := n.language()
+	say := pageWords[language]
+	policy := "default-src 'none'; img-src data:; media-src data:; font-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+	scripts := ""
+	if p.charts > 0 {
+		// Vega compiles the expressions of a chart.
+		policy = strings.Replace(policy, "script-src", "script-src 'unsafe-eval'", 1)
+		scripts = "<script>\n" + opt.Vega + "</script>\n<script>\n" + vegaStart + "</script>\n"
+	}
+	if opt.Code != CodeLeftOut {
+		scripts += "<script>\n" + codeButton + "</script>\n"
+	}
 	_, err = fmt.Fprintf(w, `<!DOCTYPE html>
 <html lang="%s">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="%s">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>%s</title>
 <style>
 %s</style>
 </head>
 <body>
-<main>
+%s<main>
 %s%s</main>
-<script>
-document.querySelector(".all").onclick = function () {
-  var folded = document.querySelectorAll("details.code"), open = this.getAttribute("aria-pressed") !== "true";
-  folded.forEach(function (d) { d.open = open; });
-  this.setAttribute("aria-pressed", open);
-};
-</script>
-</body>
+%s</body>
 </html>
-`, n.language(), html.EscapeString(title), style, n.top(), p.body.String())
+`, language, policy, html.EscapeString(title), style, contents(p.headings, say.contents), n.top(opt.Code, say), p.body.String(), scripts)
 	return err
 }
 
+// failedID is the place of the first cell that failed.
+const failedID = "failed"
+
+// words are what a page says of itself.
+type words struct{ show, hide, contents, failed string }
+
+var pageWords = map[string]words{
+	"en": {"Show code", "Hide code", "Contents", "a cell failed: see where"},
+	"ja": {"コードを表示", "コードを隠す", "目次", "失敗したセルがあります"},
+}
+
+// codeButton opens and folds all code.
+const codeButton = `document.querySelector(".all").onclick = function () {
+  var open = this.getAttribute("aria-pressed") !== "true";
+  document.querySelectorAll("details.code").forEach(function (d) { d.open = open; });
+  this.setAttribute("aria-pressed", open);
+  this.textContent = this.getAttribute(open ? "data-hide" : "data-show");
+};
+`
+
 // top is the line above the notebook: the button and the parameters.
-func (n *Notebook) top() string {
+func (n *Notebook) top(code Code, say words) string {
 	var b strings.Builder
-	b.WriteString(`<header><button class="all" type="button" aria-pressed="false">Show code</button>`)
+	b.WriteString("<header>")
+	if code != CodeLeftOut {
+		label := say.show
+		if code == CodeShown {
+			label = say.hide
+		}
+		fmt.Fprintf(&b, `<button class="all" type="button" aria-pressed="%t" data-show="%s" data-hide="%s">%s</button>`, code == CodeShown, say.show, say.hide, label)
+	}
 	mark, _ := n.Metadata["iimm"].(map[string]any)
 	if given, _ := mark["parameters"].(map[string]any); len(given) > 0 {
 		var parts []string
@@ -98,7 +145,7 @@ func (n *Notebook) top() string {
 	}
 	for _, c := range n.Cells {
 		if c.failed() {
-			b.WriteString(` <a class="failed" href="#failed">a cell failed: see where</a>`)
+			b.WriteString(` <a class="failed" href="#` + failedID + `">` + say.failed + `</a>`)
 			break
 		}
 	}
@@ -148,6 +195,12 @@ type page struct {
 	lexer   chroma.Lexer
 	format  *chtml.Formatter
 	outputs int // so far, for ids
+
+	code        Code
+	interactive bool
+	failed      bool      // a cell before has
+	charts      int       // interactive ones so far
+	headings    []heading // of the markdown cells so far
 }
 
 func (p *page) style() (string, error) {
@@ -171,6 +224,7 @@ func (p *page) cell(c *Cell) error {
 		if err != nil {
 			return err
 		}
+		p.headings = append(p.headings, p.markup.headings...)
 		p.body.WriteString("<section class=\"text\">\n" + s + "</section>\n")
 		return nil
 	case "raw":
@@ -179,22 +233,30 @@ func (p *page) cell(c *Cell) error {
 	if strings.TrimSpace(c.Source) == "" {
 		return nil
 	}
-	open, number := "", " "
-	if c.failed() {
-		open = ` open id="failed"`
+	id := ""
+	if c.failed() && !p.failed {
+		p.failed = true
+		id = ` id="` + failedID + `"`
 	}
-	if c.ExecutionCount != nil {
-		number = fmt.Sprint(*c.ExecutionCount)
+	fmt.Fprintf(&p.body, "<section class=\"cell\"%s>\n", id)
+	if p.code != CodeLeftOut {
+		open, number := "", " "
+		if c.failed() || p.code == CodeShown {
+			open = " open"
+		}
+		if c.ExecutionCount != nil {
+			number = fmt.Sprint(*c.ExecutionCount)
+		}
+		fmt.Fprintf(&p.body, "<details class=\"code\"%s><summary>In [%s]</summary>\n", open, number)
+		tokens, err := p.lexer.Tokenise(nil, c.Source)
+		if err == nil {
+			err = p.format.Format(&p.body, styles.Get("github"), tokens)
+		}
+		if err != nil {
+			return err
+		}
+		p.body.WriteString("</details>\n")
 	}
-	fmt.Fprintf(&p.body, "<section class=\"cell\">\n<details class=\"code\"%s><summary>In [%s]</summary>\n", open, number)
-	tokens, err := p.lexer.Tokenise(nil, c.Source)
-	if err == nil {
-		err = p.format.Format(&p.body, styles.Get("github"), tokens)
-	}
-	if err != nil {
-		return err
-	}
-	p.body.WriteString("</details>\n")
 	for _, o := range c.Outputs {
 		s, err := p.output(o)
 		if err != nil {
@@ -225,9 +287,27 @@ func (p *page) output(o *Output) (string, error) {
 	return `<div class="output">` + s + "</div>\n", nil
 }
 
-// bundle shows the best form of a display. Of an interactive chart that is its
-// picture, which stands beside it.
+// bundle shows the best form of a display. Of a chart that is its picture, which
+// stands beside it, and where charts are interactive the chart itself.
 func (p *page) bundle(b Bundle) (string, error) {
+	spec, chart := b["application/vnd.vegalite.v5+json"]
+	if !chart {
+		return p.still(b)
+	}
+	picture, err := p.still(b)
+	if err != nil || !p.interactive {
+		return picture, err
+	}
+	data, err := json.Marshal(spec) // with < as \u003c
+	if err != nil {
+		return "", err
+	}
+	p.charts++
+	return `<figure class="chart"><div class="picture">` + picture + `</div><script type="application/json">` + string(data) + "</script></figure>", nil
+}
+
+// still shows the best form of a display that does not move.
+func (p *page) still(b Bundle) (string, error) {
 	alt, _ := b.text("text/plain")
 	_, chart := b["application/vnd.vegalite.v5+json"]
 	if s, ok := b.text("text/html"); ok && !chart {

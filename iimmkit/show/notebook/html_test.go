@@ -38,7 +38,8 @@ func TestPageEscapesCodeAndOutput(t *testing.T) {
 	if strings.Contains(page, "\x1b") {
 		t.Error("a terminal colour came through")
 	}
-	if !strings.Contains(page, `<details class="code" open id="failed">`) || !strings.Contains(page, `href="#failed"`) {
+	if !strings.Contains(page, `<section class="cell" id="failed">
+<details class="code" open>`) || !strings.Contains(page, `href="#failed"`) {
 		t.Error("the failing cell is not opened and linked to")
 	}
 }

@@ -28,12 +28,18 @@ type markup struct {
 	md          goldmark.Markdown
 	folder      string // where relative pictures are
 	attachments map[string]Bundle
+	headings    []heading  // of the last text
+	ids         parser.IDs // of the headings so far, over all texts
+	texts       int        // so far
 }
 
 func newMarkup(folder string) *markup {
-	m := &markup{folder: folder}
+	m := &markup{folder: folder, ids: parser.NewContext().IDs()}
+	m.ids.Put([]byte(failedID)) // taken by no heading
 	m.md = goldmark.New(
-		goldmark.WithExtensions(extension.GFM, extension.Footnote),
+		goldmark.WithExtensions(extension.GFM, extension.NewFootnote(extension.WithFootnoteIDPrefixFunction(func(ast.Node) []byte {
+			return fmt.Appendf(nil, "text%d-", m.texts)
+		}))),
 		goldmark.WithParserOptions(parser.WithAutoHeadingID(), parser.WithASTTransformers(util.Prioritized(m, 100))),
 		goldmark.WithRendererOptions(ghtml.WithUnsafe()),
 	)
@@ -42,22 +48,32 @@ func newMarkup(folder string) *markup {
 
 // html returns the HTML of a markdown text.
 func (m *markup) html(source string, attachments map[string]Bundle) (string, error) {
-	m.attachments = attachments
+	m.attachments, m.headings = attachments, nil
+	m.texts++
 	source, formulas := takeFormulas(source)
 	var b bytes.Buffer
-	if err := m.md.Convert([]byte(source), &b); err != nil {
+	if err := m.md.Convert([]byte(source), &b, parser.WithContext(parser.NewContext(parser.WithIDs(m.ids)))); err != nil {
 		return "", err
+	}
+	for i, h := range m.headings {
+		m.headings[i].text = putFormulas(html.EscapeString(h.text), formulas)
 	}
 	return putFormulas(b.String(), formulas), nil
 }
 
-// Transform embeds pictures (it implements goldmark's ASTTransformer). What lies
-// on the network is linked to, not shown: the page must not need it.
-func (m *markup) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
+// Transform notes headings and embeds pictures (it implements goldmark's
+// ASTTransformer). What lies on the network is linked to, not shown: the page
+// must not need it.
+func (m *markup) Transform(doc *ast.Document, source text.Reader, _ parser.Context) {
 	var pictures []*ast.Image
 	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if picture, ok := n.(*ast.Image); ok && entering {
 			pictures = append(pictures, picture)
+		}
+		if h, ok := n.(*ast.Heading); ok && entering {
+			id, _ := h.AttributeString("id")
+			name, _ := id.([]byte)
+			m.headings = append(m.headings, heading{level: h.Level, id: string(name), text: headingText(h, source.Source())})
 		}
 		return ast.WalkContinue, nil
 	})

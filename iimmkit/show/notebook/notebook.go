@@ -88,25 +88,10 @@ func (n *Notebook) Title() string {
 	return ""
 }
 
-var paramCall = regexp.MustCompile(`\bnb\.Param(?:\[[^\]]*\])?\(\s*"([^"]+)"`)
-
-// Parameters returns the names of the parameters that code cells ask for by
-// nb.Param, in the order of their first use.
-func (n *Notebook) Parameters() []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, c := range n.Cells {
-		if c.Type != "code" {
-			continue
-		}
-		for _, m := range paramCall.FindAllStringSubmatch(c.Source, -1) {
-			if !seen[m[1]] {
-				seen[m[1]] = true
-				names = append(names, m[1])
-			}
-		}
-	}
-	return names
+// Executed reports whether a code cell was executed, or there is none to execute.
+func (n *Notebook) Executed() bool {
+	cells := n.executable()
+	return len(cells) == 0 || slices.ContainsFunc(cells, func(c *Cell) bool { return c.ExecutionCount != nil || len(c.Outputs) > 0 })
 }
 
 // Read reads a notebook file.

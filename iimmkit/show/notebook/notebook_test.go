@@ -335,17 +335,34 @@ func TestFailureText(t *testing.T) {
 		"program": {
 			`{"evalue":"exit status 2","traceback":["exit status 2"]}`,
 			[]*Output{{Type: "stream", Name: "stderr", Text: "panic: no\nexit status 2\n"}},
-			"exit status 2: panic: no"},
+			"the program ended with exit status 2: panic: no"},
 		"checked error": {
 			`{"evalue":"exit status 1","traceback":["exit status 1"]}`,
 			[]*Output{{Type: "display_data", Data: Bundle{"text/plain": "Error: empty\n"}, Metadata: map[string]any{"iimm": map[string]any{"error": true}}},
 				{Type: "stream", Name: "stderr", Text: "exit status 1\n"}},
 			"Error: empty"},
-		"nothing said": {`{"evalue":"exit status 3","traceback":[]}`, nil, "exit status 3"},
+		"nothing said": {`{"evalue":"exit status 3","traceback":[]}`, nil, "the program ended with exit status 3"},
 	} {
 		m := published("execute_reply", "", c.reply)
 		if got := failureText(&Cell{ExecutionCount: &two, Outputs: c.outputs}, &m); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestSummaryIsOneLine(t *testing.T) {
+	for message, want := range map[string]string{
+		"":                             "",
+		"one\n":                        "one",
+		"line 1: a\n\nline 2: b":       "line 1: a (and 1 line more)",
+		"a\nb\nc":                      "a (and 2 lines more)",
+		"failed to run \"go\": x\nwhy": "why",
+		"failed to run \"go\": exit status 1\ngo: m imports\n\tp: cannot find module providing package p" + noNetworkHint:                     "p: cannot find module providing package p",
+		"the program ended with exit status 2: panic: first [recovered]\n\tpanic: second\n [[ Cell [3] Line 7 ]] x\n [[ Cell [4] Line 1 ]] y": "panic: first (In[3] line 7)",
+		"the program ended with exit status 2: fatal error: no":                                                                               "fatal error: no",
+	} {
+		if got := summary(message); got != want {
+			t.Errorf("summary(%q) = %q, want %q", message, got, want)
 		}
 	}
 }

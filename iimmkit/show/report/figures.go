@@ -83,32 +83,52 @@ func fileName(name string) string {
 	}, name), ".-")
 }
 
-// groupNames words the distance from the pretraining captions.
-var groupNames = map[string]string{
-	"id": "as in pretraining", "rare": "rare words", "composed": "new combinations", "shift": "shifted images",
-	"held": "held-out", "real": "real images", "": "tasks",
+// say returns what is said in the language of the charts.
+func (in Input) say(english, japanese string) string {
+	if in.Language == chart.Japanese {
+		return japanese
+	}
+	return english
+}
+
+// groupNames words the distance from the pretraining captions, in English and
+// Japanese.
+var groupNames = map[string][2]string{
+	"id": {"as in pretraining", "事前学習と同様"}, "rare": {"rare words", "まれな語"}, "composed": {"new combinations", "新しい組み合わせ"},
+	"shift": {"shifted images", "画質の変化"}, "held": {"held-out", "未学習の対象"}, "real": {"real images", "実画像"}, "": {"tasks", "課題"},
 }
 
 // groupOrder fixes the colours of groups whatever tasks are there.
-var groupOrder = []string{"as in pretraining", "rare words", "new combinations", "shifted images", "held-out", "real images"}
+var groupOrder = []string{"id", "rare", "composed", "shift", "held", "real"}
 
-func groupName(group string) string {
+func (in Input) groupName(group string) string {
 	if name, ok := groupNames[group]; ok {
-		return name
+		return in.say(name[0], name[1])
 	}
 	return group
 }
 
-// axes of what is drawn.
-var axes = map[string]chart.Axis{
-	correlation.IIMM:            {Title: "IIMM before tuning"},
-	correlation.ZeroShotError:   {Title: "zero-shot error before tuning", Percent: true},
-	correlation.ProbeCVAccuracy: {Title: "cross-validated probe accuracy before tuning", Percent: true},
-	correlation.ProbeGain:       {Title: "probe minus zero-shot accuracy, before tuning", Percent: true},
-	correlation.Gain:            {Title: "gain (points)", Zero: true},
-	correlation.ScaledGain:      {Title: "scaled gain (share of the zero-shot error)", Zero: true},
-	correlation.Forgetting:      {Title: "forgetting (points, positive is worse)", Zero: true},
-	correlation.Accuracy:        {Title: "accuracy after tuning", Percent: true},
+// axis is that of what is drawn.
+func (in Input) axis(name string) chart.Axis {
+	switch name {
+	case correlation.IIMM:
+		return chart.Axis{Title: in.say("IIMM before tuning", "追加学習前のIIMM")}
+	case correlation.ZeroShotError:
+		return chart.Axis{Title: in.say("zero-shot error before tuning", "追加学習前のゼロショット誤り率"), Percent: true}
+	case correlation.ProbeCVAccuracy:
+		return chart.Axis{Title: in.say("cross-validated probe accuracy before tuning", "追加学習前のプローブ正解率（交差検証）"), Percent: true}
+	case correlation.ProbeGain:
+		return chart.Axis{Title: in.say("probe minus zero-shot accuracy, before tuning", "プローブとゼロショットの正解率の差（追加学習前）"), Percent: true}
+	case correlation.Gain:
+		return chart.Axis{Title: in.say("gain (points)", "向上（ポイント）"), Zero: true}
+	case correlation.ScaledGain:
+		return chart.Axis{Title: in.say("scaled gain (share of the zero-shot error)", "相対的な向上（ゼロショット誤り率に占める割合）"), Zero: true}
+	case correlation.Forgetting:
+		return chart.Axis{Title: in.say("forgetting (points, positive is worse)", "忘却（ポイント、正が悪化）"), Zero: true}
+	case correlation.Accuracy:
+		return chart.Axis{Title: in.say("accuracy after tuning", "追加学習後の正解率"), Percent: true}
+	}
+	return chart.Axis{Title: name}
 }
 
 func (in Input) figures(i int) []Figure {
@@ -119,28 +139,36 @@ func (in Input) figures(i int) []Figure {
 	for _, s := range []struct {
 		predictor, target, title, caption string
 	}{
-		{correlation.IIMM, correlation.Gain, "IIMM against gain", "Does the measure tell beforehand how much tuning gains?"},
-		{correlation.ZeroShotError, correlation.Gain, "Zero-shot error against gain", "The trivial predictor. Partly arithmetic: gain = error before − error after."},
-		{correlation.IIMM, correlation.Forgetting, "IIMM against forgetting", "Does the measure tell beforehand how much the other tasks suffer?"},
-		{correlation.ZeroShotError, correlation.Forgetting, "Zero-shot error against forgetting", "The trivial predictor of forgetting."},
-		{correlation.IIMM, correlation.ScaledGain, "IIMM against scaled gain", "The paper's headline relation: the share of the zero-shot error that tuning removes."},
-		{correlation.ProbeCVAccuracy, correlation.Accuracy, "Probe accuracy against tuned accuracy", "A linear probe, cross-validated on the same embeddings, costs seconds and no tuning."},
-		{correlation.ProbeGain, correlation.Gain, "Probe minus zero-shot against gain", "What the probe says there is to gain."},
+		{correlation.IIMM, correlation.Gain, in.say("IIMM against gain", "IIMMと向上"),
+			in.say("Does the measure tell beforehand how much tuning gains?", "追加学習でどれだけ向上するかは、この指標で前もって分かるでしょうか。")},
+		{correlation.ZeroShotError, correlation.Gain, in.say("Zero-shot error against gain", "ゼロショット誤り率と向上"),
+			in.say("The trivial predictor. Partly arithmetic: gain = error before − error after.", "自明な予測変数です。一部は算術的な関係です：向上 = 前の誤り率 − 後の誤り率。")},
+		{correlation.IIMM, correlation.Forgetting, in.say("IIMM against forgetting", "IIMMと忘却"),
+			in.say("Does the measure tell beforehand how much the other tasks suffer?", "他の課題がどれだけ損なわれるかは、この指標で前もって分かるでしょうか。")},
+		{correlation.ZeroShotError, correlation.Forgetting, in.say("Zero-shot error against forgetting", "ゼロショット誤り率と忘却"),
+			in.say("The trivial predictor of forgetting.", "忘却についての自明な予測変数です。")},
+		{correlation.IIMM, correlation.ScaledGain, in.say("IIMM against scaled gain", "IIMMと相対的な向上"),
+			in.say("The paper's headline relation: the share of the zero-shot error that tuning removes.", "論文の中心となる関係です：ゼロショットの誤りのうち、追加学習でなくなる割合。")},
+		{correlation.ProbeCVAccuracy, correlation.Accuracy, in.say("Probe accuracy against tuned accuracy", "プローブ正解率と追加学習後の正解率"),
+			in.say("A linear probe, cross-validated on the same embeddings, costs seconds and no tuning.", "同じ埋め込みで交差検証した線形プローブは数秒で済み、追加学習を要しません。")},
+		{correlation.ProbeGain, correlation.Gain, in.say("Probe minus zero-shot against gain", "プローブとゼロショットの差と向上"),
+			in.say("What the probe says there is to gain.", "プローブから見た、向上の余地です。")},
 	} {
-		if c, ok := scatter(g, tasks, s.predictor, s.target); ok {
+		if c, ok := in.scatter(g, tasks, s.predictor, s.target); ok {
 			c.Title = s.title
 			out = append(out, Figure{Name: prefix + "-" + slug(s.predictor) + "-" + slug(s.target), Chart: c, Caption: s.caption})
 		}
 	}
-	out = append(out, Figure{Name: prefix + "-tasks", Chart: taskBars(g, tasks), Tall: true,
-		Caption: "Tasks are sorted by zero-shot accuracy, the best known first."})
-	if c, ok := strengths(g); ok {
+	out = append(out, Figure{Name: prefix + "-tasks", Chart: in.taskBars(g, tasks), Tall: true,
+		Caption: in.say("Tasks are sorted by zero-shot accuracy, the best known first.", "ゼロショット正解率の高い課題から順に並べています。")})
+	if c, ok := in.strengths(g); ok {
 		out = append(out, Figure{Name: prefix + "-correlations", Chart: c,
-			Caption: "A whisker that crosses 0 means that these tasks do not show a correlation."})
+			Caption: in.say("A whisker that crosses 0 means that these tasks do not show a correlation.", "ひげが0をまたぐ場合、これらの課題では相関が確認できません。")})
 	}
-	if c, ok := offTarget(tasks); ok {
+	if c, ok := in.offTarget(tasks); ok {
 		out = append(out, Figure{Name: prefix + "-off-target", Chart: c, Wide: true,
-			Caption: "Forgetting of a tuned task is the mean of its row with the sign turned. Rows and columns are sorted by zero-shot accuracy."})
+			Caption: in.say("Forgetting of a tuned task is the mean of its row with the sign turned. Rows and columns are sorted by zero-shot accuracy.",
+				"ある課題を追加学習したときの忘却は、その行の平均の符号を変えたものです。行と列はゼロショット正解率の順です。")})
 	}
 	return out
 }
@@ -149,8 +177,11 @@ func slug(name string) string { return strings.ReplaceAll(name, "_", "-") }
 
 // scatter draws a predictor against a target; false where fewer than three
 // tasks have both.
-func scatter(g *correlation.Group, tasks []measured, predictor, target string) (chart.Scatter, bool) {
-	s := chart.Scatter{X: axes[predictor], Y: axes[target], Width: 560, Height: 440, Subtitle: annotation(g, predictor, target)}
+func (in Input) scatter(g *correlation.Group, tasks []measured, predictor, target string) (chart.Scatter, bool) {
+	s := chart.Scatter{X: in.axis(predictor), Y: in.axis(target), Width: 560, Height: 440, Subtitle: in.annotation(g, predictor, target), Language: in.Language}
+	for _, group := range groupOrder {
+		s.Groups = append(s.Groups, in.groupName(group))
+	}
 	var xs []float64
 	var extra []string
 	for _, t := range tasks {
@@ -159,8 +190,7 @@ func scatter(g *correlation.Group, tasks []measured, predictor, target string) (
 		if !okX || !okY {
 			continue
 		}
-		p := chart.Point{Name: t.short, Group: groupName(t.Group), X: x, Y: y,
-			Detail: fmt.Sprintf("zero-shot %s, tuned %s", percent(1-t.Values[correlation.ZeroShotError]), percent(t.Values[correlation.Accuracy]))}
+		p := chart.Point{Name: t.short, Group: in.groupName(t.Group), X: x, Y: y, Detail: in.beforeAndAfter(t)}
 		half := math.NaN()
 		switch target {
 		case correlation.Gain:
@@ -171,14 +201,14 @@ func scatter(g *correlation.Group, tasks []measured, predictor, target string) (
 		if !math.IsNaN(half) {
 			p.Interval = &[2]float64{y - half, y + half}
 		}
-		if !slices.Contains(groupOrder, p.Group) && !slices.Contains(extra, p.Group) {
+		if !slices.Contains(s.Groups, p.Group) && !slices.Contains(extra, p.Group) {
 			extra = append(extra, p.Group)
 		}
 		xs = append(xs, x)
 		s.Points = append(s.Points, p)
 	}
 	slices.Sort(extra)
-	s.Groups = append(append([]string{}, groupOrder...), extra...)
+	s.Groups = append(s.Groups, extra...)
 	if len(s.Points) < 3 {
 		return s, false
 	}
@@ -191,11 +221,16 @@ func scatter(g *correlation.Group, tasks []measured, predictor, target string) (
 	return s, true
 }
 
+// beforeAndAfter is the hover text of a task.
+func (in Input) beforeAndAfter(t measured) string {
+	return fmt.Sprintf(in.say("zero-shot %s, tuned %s", "ゼロショット %s、追加学習後 %s"), percent(1-t.Values[correlation.ZeroShotError]), percent(t.Values[correlation.Accuracy]))
+}
+
 // annotation is the line under a scatter's title.
-func annotation(g *correlation.Group, predictor, target string) string {
+func (in Input) annotation(g *correlation.Group, predictor, target string) string {
 	c := g.Correlation(predictor, target)
 	if c == nil || c.R == nil {
-		return "correlation not defined"
+		return in.say("correlation not defined", "相関は定義されません")
 	}
 	text := "r = " + decimal(*c.R)
 	if c.CI95 != nil {
@@ -206,26 +241,26 @@ func annotation(g *correlation.Group, predictor, target string) string {
 	}
 	text += fmt.Sprintf(", n = %d", c.N)
 	if c.PartialR != nil {
-		text += "; given zero-shot error: partial r = " + decimal(*c.PartialR)
+		text += in.say("; given zero-shot error: partial r = ", "。ゼロショット誤り率を固定した偏相関 r = ") + decimal(*c.PartialR)
 	}
 	return text
 }
 
 // strengths shows r of every predictor with gain, forgetting and final accuracy.
-func strengths(g *correlation.Group) (chart.Bars, bool) {
-	b := chart.Bars{Subtitle: "Pearson's r over tasks, 95 % bootstrap interval",
-		X: chart.Axis{Title: "r", Min: -1.08, Max: 1.08}, Undefined: "–", Width: 560, Height: 480}
+func (in Input) strengths(g *correlation.Group) (chart.Bars, bool) {
+	b := chart.Bars{Subtitle: in.say("Pearson's r over tasks, 95 % bootstrap interval", "課題間のピアソンの r、ブートストラップによる95 %区間"),
+		X: chart.Axis{Title: "r", Min: -1.08, Max: 1.08}, Undefined: "–", Language: in.Language, Width: 560, Height: 480}
 	targets := []string{correlation.Gain, correlation.Forgetting, correlation.Accuracy}
 	targets = slices.DeleteFunc(targets, func(t string) bool {
 		c := g.Correlation(correlation.IIMM, t)
 		return c == nil || c.N < 3
 	})
 	for _, t := range targets {
-		b.Series = append(b.Series, correlation.Label(t))
+		b.Series = append(b.Series, Label(in.Language, t))
 	}
-	b.Title = "How predictors go with " + listed(b.Series)
+	b.Title = in.say("How predictors go with "+listed(b.Series), strings.Join(b.Series, "・")+"と予測変数の相関")
 	for _, p := range correlation.Predictors() {
-		row := chart.BarRow{Name: correlation.Label(p)}
+		row := chart.BarRow{Name: Label(in.Language, p)}
 		for _, t := range targets {
 			r, ends := math.NaN(), [2]float64{math.NaN(), math.NaN()}
 			if c := g.Correlation(p, t); c != nil && c.R != nil {
@@ -242,18 +277,20 @@ func strengths(g *correlation.Group) (chart.Bars, bool) {
 }
 
 // taskBars shows gain and forgetting of every task.
-func taskBars(g *correlation.Group, tasks []measured) chart.Bars {
+func (in Input) taskBars(g *correlation.Group, tasks []measured) chart.Bars {
 	forgets := slices.ContainsFunc(tasks, func(t measured) bool { _, ok := t.Values[correlation.Forgetting]; return ok })
-	b := chart.Bars{Title: "Gain per task", X: chart.Axis{Title: "points"}, Series: []string{"gain"}, Width: 560, Height: 950,
-		Note: "Whiskers: 95 % intervals from the number of test images, as if the images before and after were different ones, so rather too wide."}
+	b := chart.Bars{Title: in.say("Gain per task", "課題ごとの向上"), X: chart.Axis{Title: in.say("points", "ポイント")}, Series: []string{Label(in.Language, correlation.Gain)},
+		Language: in.Language, Width: 560, Height: 950,
+		Note: in.say("Whiskers: 95 % intervals from the number of test images, as if the images before and after were different ones, so rather too wide.",
+			"ひげ：試験画像の枚数から求めた95 %区間。前後で別の画像を使ったものとして計算しているため、やや広めです。")}
 	if len(g.Seeds) > 1 {
-		b.Subtitle = fmt.Sprintf("mean of %d seeds", len(g.Seeds))
+		b.Subtitle = fmt.Sprintf(in.say("mean of %d seeds", "シード %d 個の平均"), len(g.Seeds))
 	}
 	if forgets {
-		b.Title, b.Series = "Gain and forgetting per task", []string{"gain", "forgetting"}
+		b.Title, b.Series = in.say("Gain and forgetting per task", "課題ごとの向上と忘却"), append(b.Series, Label(in.Language, correlation.Forgetting))
 	}
 	for _, t := range tasks {
-		row := chart.BarRow{Name: t.short, Detail: fmt.Sprintf("zero-shot %s, tuned %s", percent(1-t.Values[correlation.ZeroShotError]), percent(t.Values[correlation.Accuracy]))}
+		row := chart.BarRow{Name: t.short, Detail: in.beforeAndAfter(t)}
 		add := func(v, half float64) {
 			row.Values, row.Intervals = append(row.Values, v), append(row.Intervals, [2]float64{v - half, v + half})
 		}
@@ -272,11 +309,14 @@ func taskBars(g *correlation.Group, tasks []measured) chart.Bars {
 
 // offTarget shows the change of every task after tuning on every other; false
 // where nothing was retained.
-func offTarget(tasks []measured) (chart.HeatMap, bool) {
+func (in Input) offTarget(tasks []measured) (chart.HeatMap, bool) {
 	columns, change := matrix(tasks)
-	h := chart.HeatMap{Title: "What tuning on one task does to the others", Subtitle: "change of accuracy in points; orange is forgetting",
-		Columns: columns, RowTitle: "tuned on", ColumnTitle: "tested on", Values: change, ValueTitle: "change (points)",
-		Missing: "the tuned task itself, or not measured", Diverging: true, Width: math.Min(1120, math.Max(640, 220+62*float64(len(columns))))}
+	h := chart.HeatMap{
+		Title:    in.say("What tuning on one task does to the others", "ある課題の追加学習が他の課題に及ぼす影響"),
+		Subtitle: in.say("change of accuracy in points; orange is forgetting", "正解率の変化（ポイント）。橙色は忘却"),
+		Columns:  columns, RowTitle: in.say("tuned on", "追加学習した課題"), ColumnTitle: in.say("tested on", "試験した課題"), Values: change,
+		ValueTitle: in.say("change (points)", "変化（ポイント）"), Missing: in.say("the tuned task itself, or not measured", "追加学習した課題自身、または未測定"),
+		Diverging: true, Language: in.Language, Width: math.Min(1120, math.Max(640, 220+62*float64(len(columns))))}
 	some := false
 	for i, t := range tasks {
 		h.Rows = append(h.Rows, t.short)

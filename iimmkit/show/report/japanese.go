@@ -5,15 +5,16 @@ import (
 	"math"
 	"strings"
 
+	"github.com/iimmkit/iimm/iimmkit/show/chart"
 	"github.com/iimmkit/iimm/iimmkit/study/correlation"
 )
 
-// japaneseNames are the words of the Japanese summary.
+// japaneseNames are the words of the Japanese summary and charts.
 var japaneseNames = map[string]string{
 	correlation.IIMM: "IIMM", correlation.Inter: "Inter", correlation.Intra: "Intra", correlation.Alignment: "Alignment",
 	correlation.IntraText: "IntraText", correlation.ModalityGap: "モダリティギャップ", correlation.ZeroShotError: "ゼロショット誤り率",
 	correlation.ProbeCVAccuracy: "交差検証した線形プローブの正解率", correlation.ProbeGain: "プローブとゼロショットの正解率の差",
-	correlation.Gain: "向上", correlation.ScaledGain: "相対的な向上", correlation.Accuracy: "調整後の正解率", correlation.Forgetting: "忘却",
+	correlation.Gain: "向上", correlation.ScaledGain: "相対的な向上", correlation.Accuracy: "追加学習後の正解率", correlation.Forgetting: "忘却",
 }
 
 // japanese is the summary in Japanese. It says the same as english, shorter.
@@ -55,17 +56,9 @@ func japanese(g *correlation.Group) verdict {
 			continue
 		}
 		v.Points = append(v.Points, fmt.Sprintf("除外した課題の%sの予測誤差（平均、ポイント）：IIMM %s、他の課題の平均 %s、最良の予測変数（%s）%s。",
-			japaneseNames[target], points(*iimm.Error), points(*base.Error), japaneseForecast(best), points(*best.Error)))
+			japaneseNames[target], points(*iimm.Error), points(*base.Error), Label(chart.Japanese, best.Predictors...), points(*best.Error)))
 	}
 	return v
-}
-
-func japaneseForecast(f *correlation.Forecast) string {
-	var parts []string
-	for _, p := range f.Predictors {
-		parts = append(parts, japaneseNames[p])
-	}
-	return strings.Join(parts, "+")
 }
 
 func japaneseTarget(name string, iimm, trivial *correlation.Correlation) string {
@@ -80,7 +73,7 @@ func japaneseTarget(name string, iimm, trivial *correlation.Correlation) string 
 		if f != notShown {
 			verb = "0を含みません"
 		}
-		s = append(s, fmt.Sprintf("%s：調整前に測ったIIMMとの相関係数は r = %s、95 %%区間 %s は%s。", name, decimal(*iimm.R), interval(iimm.CI95), verb))
+		s = append(s, fmt.Sprintf("%s：追加学習前に測ったIIMMとの相関係数は r = %s、95 %%区間 %s は%s。", name, decimal(*iimm.R), interval(iimm.CI95), verb))
 	}
 	if trivial != nil && trivial.R != nil {
 		text := fmt.Sprintf("自明な予測変数であるゼロショット誤り率だけでは r = %s", strength(trivial))

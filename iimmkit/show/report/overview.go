@@ -111,8 +111,10 @@ func (in Input) overviewFigures() []Figure {
 	for _, target := range []string{correlation.Gain, correlation.Forgetting} {
 		for _, predictor := range comparedPredictors {
 			h := chart.HeatMap{
-				Title: correlation.Label(predictor) + " and " + correlation.Label(target), Subtitle: "Pearson's r over tasks", Rows: models, Columns: methods,
-				RowTitle: "model", ColumnTitle: "method", ValueTitle: "r", Missing: "not defined", Diverging: true, Min: -1, Max: 1, Decimals: 2, Width: 560,
+				Title:    Label(in.Language, predictor) + in.say(" and ", "と") + Label(in.Language, target),
+				Subtitle: in.say("Pearson's r over tasks", "課題間のピアソンの r"), Rows: models, Columns: methods,
+				RowTitle: in.say("model", "モデル"), ColumnTitle: in.say("method", "方法"), ValueTitle: "r", Missing: in.say("not defined", "未定義"),
+				Diverging: true, Min: -1, Max: 1, Decimals: 2, Language: in.Language, Width: 560,
 			}
 			some := false
 			for _, model := range models {
@@ -129,7 +131,7 @@ func (in Input) overviewFigures() []Figure {
 				h.Values = append(h.Values, row)
 			}
 			if some {
-				out = append(out, Figure{Name: "all-" + slug(predictor) + "-" + slug(target), Chart: h, Caption: "Each cell is one model tuned by one method."})
+				out = append(out, Figure{Name: "all-" + slug(predictor) + "-" + slug(target), Chart: h, Caption: in.say("Each cell is one model tuned by one method.", "各ますは、一つのモデルを一つの方法で追加学習したものです。")})
 			}
 		}
 	}

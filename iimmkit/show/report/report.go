@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"reflect"
 
+	"github.com/iimmkit/iimm/iimmkit/show/chart"
 	"github.com/iimmkit/iimm/iimmkit/study/correlation"
 	"github.com/iimmkit/iimm/iimmkit/study/experiment"
 	"github.com/iimmkit/iimm/iimmkit/study/reproduce"
@@ -29,6 +30,9 @@ type Input struct {
 	Correlation *correlation.Report
 	// Program names what writes the report, as "iimm 1.0 (commit)"; may be "".
 	Program string
+	// Language is that of the charts, their captions included. The page is English,
+	// with a summary in Japanese.
+	Language chart.Language
 }
 
 // Open reads the ledger and the analysis of a folder, as `iimm reproduce` and

@@ -158,7 +158,7 @@ func taskTable(g *correlation.Group, tasks []measured) table {
 		return c
 	}
 	for _, m := range tasks {
-		row := plain(m.Task.Task, groupName(m.Group), m.Domain)
+		row := plain(m.Task.Task, Input{}.groupName(m.Group), m.Domain) // the page is English
 		var classes, train, test []int
 		for _, r := range m.runs {
 			classes, train, test = append(classes, r.Classes), append(train, r.NTrain), append(test, r.NTest)

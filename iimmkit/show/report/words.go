@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/iimmkit/iimm/iimmkit/show/chart"
 	"github.com/iimmkit/iimm/iimmkit/study/correlation"
 )
 
@@ -94,6 +95,34 @@ func against(c *correlation.Correlation) int {
 type verdict struct {
 	Headline string
 	Points   []string
+}
+
+// Label names a predictor or a target in running text, several predictors joined
+// by +; none is what forecasts without any: the mean of the other tasks.
+func Label(language chart.Language, names ...string) string {
+	if language != chart.Japanese {
+		return correlation.Forecast{Predictors: names}.Label()
+	}
+	if len(names) == 0 {
+		return "他の課題の平均"
+	}
+	words := make([]string, len(names))
+	for i, name := range names {
+		if words[i] = japaneseNames[name]; words[i] == "" {
+			words[i] = name
+		}
+	}
+	return strings.Join(words, " + ")
+}
+
+// Summary says in one language what was found of a group, whichever way it went:
+// a headline and what stands behind it. The Japanese says the same, shorter.
+func Summary(g *correlation.Group, language chart.Language) (headline string, points []string) {
+	v := english(g)
+	if language == chart.Japanese {
+		v = japanese(g)
+	}
+	return v.Headline, v.Points
 }
 
 // english says what was found, whichever way it went.

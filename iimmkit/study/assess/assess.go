@@ -120,6 +120,9 @@ type ZeroShot struct {
 	// Confidence is the model's mean confidence; ECE its expected calibration error.
 	Confidence float64 `json:"confidence"`
 	ECE        float64 `json:"ece"`
+	// Confusion [C][C] counts images by true class (row) and the class they are
+	// taken for (column), both in the order of Data.Classes.
+	Confusion [][]int `json:"confusion"`
 }
 
 // Probe is the accuracy of a linear probe.
@@ -275,7 +278,7 @@ func (a *Assessment) zeroShot(e *encoder.Encoder, task *datasets.Task, parts []p
 	n := len(labels)
 	a.ZeroShot = ZeroShot{
 		N: n, Accuracy: accuracy.Top1, CI95: interval(accuracy.Top1, n), Chance: 1 / float64(classes),
-		Confidence: calibration.Confidence, ECE: calibration.ECE,
+		Confidence: calibration.Confidence, ECE: calibration.ECE, Confusion: accuracy.Confusion,
 	}
 	a.Data.Images, a.Data.Train = n, parts[0].set.Images.Rows
 	a.Data.Test = n - a.Data.Train
@@ -415,12 +418,11 @@ func (a *Assessment) forecast(o Options) error {
 // must not be known to a forecast of it.
 func (a *Assessment) withoutItself(c *forecast.Calibration) (*forecast.Calibration, error) {
 	name := shortName(a.Task)
-	others := slices.DeleteFunc(slices.Clone(c.Observations), func(o forecast.Observation) bool { return o.Task == name })
-	if len(others) == len(c.Observations) {
-		return c, nil
+	others, err := c.Without(name)
+	if err == nil && others != c {
+		a.Notes = append(a.Notes, fmt.Sprintf("the calibration has a task named %s: what came of tuning it is left out of this forecast", name))
 	}
-	a.Notes = append(a.Notes, fmt.Sprintf("the calibration has a task named %s: what came of tuning it is left out of this forecast", name))
-	return forecast.New(c.Name, c.Source, others, c.Retained, c.Options)
+	return others, err
 }
 
 // shortName is a task's name, of a path its last part without extension.

@@ -117,7 +117,21 @@ func TestAssessmentOfAFolder(t *testing.T) {
 	for _, c := range a.Data.Classes {
 		total += c.Images
 	}
-	z := a.ZeroShot
+	z, right, counted := a.ZeroShot, 0, 0
+	for i, row := range z.Confusion {
+		right += row[i]
+		of := 0
+		for _, n := range row {
+			of += n
+		}
+		if of != a.Data.Classes[i].Images {
+			t.Errorf("%d images of %s are confused or not, of %d", of, a.Data.Classes[i].Name, a.Data.Classes[i].Images)
+		}
+		counted += of
+	}
+	if counted != total || float64(right)/float64(total) != z.Accuracy {
+		t.Errorf("%d of %d on the diagonal, accuracy %v of %d", right, counted, z.Accuracy, total)
+	}
 	if total != a.Data.Images || z.N != total || !(z.CI95[0] < z.Accuracy && z.Accuracy < z.CI95[1]) || z.Chance != 1./7 {
 		t.Errorf("%d images in classes, zero-shot %+v", total, z)
 	}

@@ -23,6 +23,15 @@ type Options struct {
 	Subsets int
 }
 
+func (o Options) withDefaults() (Options, error) {
+	if o.Bootstrap < 0 || o.Subsets < 0 {
+		return o, fmt.Errorf("correlation: %d resamples and %d subsets: must not be negative", o.Bootstrap, o.Subsets)
+	}
+	o.Bootstrap = cmp.Or(o.Bootstrap, 2000)
+	o.Subsets = cmp.Or(o.Subsets, 2000)
+	return o, nil
+}
+
 // permutations is how many orders of the tasks a p value rests on.
 const permutations = 9999
 
@@ -33,11 +42,10 @@ const permutations = 9999
 // same report. Runs that cannot be taken together, such as two of one task and seed
 // with different settings, are an error.
 func Analyse(runs []experiment.Run, o Options) (*Report, error) {
-	if o.Bootstrap < 0 || o.Subsets < 0 {
-		return nil, fmt.Errorf("correlation: %d resamples and %d subsets: must not be negative", o.Bootstrap, o.Subsets)
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
 	}
-	o.Bootstrap = cmp.Or(o.Bootstrap, 2000)
-	o.Subsets = cmp.Or(o.Subsets, 2000)
 	groups, failed, repeated, err := sortOut(runs)
 	if err != nil {
 		return nil, fmt.Errorf("correlation: %w", err)
@@ -60,7 +68,7 @@ func Analyse(runs []experiment.Run, o Options) (*Report, error) {
 		report.Groups = append(report.Groups, *analysed)
 	}
 	for _, p := range pools(report.Groups) {
-		report.Pooled = append(report.Pooled, p.correlate(o)...)
+		report.Pooled = append(report.Pooled, p.correlate(Predictors(), Targets(), o)...)
 	}
 	if err := report.adjust(); err != nil {
 		return nil, err
@@ -83,16 +91,22 @@ func (r *Report) adjust() error {
 		return err
 	}
 	for i := range r.Pooled {
-		var pooled []test
-		for j := range r.Pooled[i].Correlations {
-			c := &r.Pooled[i].Correlations[j]
-			pooled = append(pooled, test{c.P, &c.PHolm, &c.PBH})
-		}
-		if r.Pooled[i].Tests, err = adjust(pooled); err != nil {
+		if err := r.Pooled[i].adjust(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// adjust sets the adjusted p values of the set.
+func (p *Pooled) adjust() (err error) {
+	var pooled []test
+	for j := range p.Correlations {
+		c := &p.Correlations[j]
+		pooled = append(pooled, test{c.P, &c.PHolm, &c.PBH})
+	}
+	p.Tests, err = adjust(pooled)
+	return err
 }
 
 // test is a p value and where its adjusted forms go.

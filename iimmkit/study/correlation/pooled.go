@@ -150,14 +150,13 @@ func (p *pooling) findSets() {
 }
 
 // correlate pools every predictor with every target in every set.
-func (p *pooling) correlate(o Options) []Pooled {
+func (p *pooling) correlate(predictors, targets []string, o Options) []Pooled {
 	draws := NewResamples(Singles(len(p.tasks)), o.Bootstrap, o.Seed)
 	var domainDraws *Resamples
 	if units := unitsOf(p.domains); len(units) < len(p.tasks) {
 		domainDraws = NewResamples(units, o.Bootstrap, o.Seed)
 	}
 	orders := NewPermutations(len(p.tasks), permutations, o.Seed)
-	targets, predictors := Targets(), Predictors()
 	out := make([]Pooled, len(p.sets))
 	for k, set := range p.sets {
 		out[k] = Pooled{

@@ -66,6 +66,17 @@ func New(name, source string, observations []Observation, retained map[string]ma
 	return c, nil
 }
 
+// Without returns the calibration without what came of tuning some tasks: that of
+// a task must not be known to a forecast of it. Where it has none of them it is
+// returned as it is. That they are retained by other tasks' tuning stays.
+func (c *Calibration) Without(tasks ...string) (*Calibration, error) {
+	others := slices.DeleteFunc(slices.Clone(c.Observations), func(o Observation) bool { return slices.Contains(tasks, o.Task) })
+	if len(others) == len(c.Observations) {
+		return c, nil
+	}
+	return New(c.Name, c.Source, others, c.Retained, c.Options)
+}
+
 func (c *Calibration) checkObservations() error {
 	if c.Name == "" {
 		return errors.New("it has no name")

@@ -49,6 +49,29 @@ func TestOrderOfObservationsDoesNotMatter(t *testing.T) {
 	}
 }
 
+func TestACalibrationForgetsTasks(t *testing.T) {
+	w := newWorld(2)
+	tasks := w.tasks(8)
+	whole := mustNew(t, tasks, w.retained(), Options{ByDomain: true})
+	less, err := whole.Without("task/03", "task/05", "elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := slices.DeleteFunc(slices.Clone(tasks), func(o Observation) bool { return o.Task == "task/03" || o.Task == "task/05" })
+	if want := mustNew(t, kept, w.retained(), Options{ByDomain: true}); !reflect.DeepEqual(less.Observations, want.Observations) || less.Hash != want.Hash {
+		t.Errorf("tasks %v are left of %v", less.Tasks, whole.Tasks)
+	}
+	if len(whole.Tasks) != 8 || len(less.Tasks) != 6 || !less.ByDomain || !reflect.DeepEqual(less.Retained, whole.Retained) {
+		t.Errorf("%d and %d tasks, by domain %v", len(whole.Tasks), len(less.Tasks), less.ByDomain)
+	}
+	if same, err := whole.Without("elsewhere"); err != nil || same != whole {
+		t.Errorf("a task it does not have changed the calibration (%v)", err)
+	}
+	if _, err := whole.Without(whole.Tasks...); err == nil {
+		t.Error("a calibration of nothing")
+	}
+}
+
 func TestChangedCalibrationsAreRefused(t *testing.T) {
 	w := newWorld(2)
 	var b bytes.Buffer

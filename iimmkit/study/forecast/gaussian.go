@@ -39,14 +39,18 @@ type gaussian struct {
 type covariance struct{ linear, smooth, length float64 }
 
 func (c covariance) of(dot, distance2 float64) float64 {
-	return c.linear*dot + c.smooth*math.Exp(-distance2/(2*c.length*c.length))
+	return c.linear*dot + c.smooth*c.nearness(distance2)
+}
+
+func (c covariance) nearness(distance2 float64) float64 {
+	return math.Exp(-distance2 / (2 * c.length * c.length))
 }
 
 // covariances is the grid. It is coarse: few rows tell no more.
 var covariances = func() (all []covariance) {
-	for _, linear := range []float64{.3, 3, 30} {
-		for _, smooth := range []float64{.3, 3} {
-			for _, length := range []float64{1, 2.5} {
+	for _, length := range []float64{1, 2.5} {
+		for _, linear := range []float64{.3, 3, 30} {
+			for _, smooth := range []float64{.3, 3} {
 				all = append(all, covariance{linear, smooth, length})
 			}
 		}
@@ -81,12 +85,20 @@ func fitGaussian(x [][]float64, y []float64) gaussian {
 	}
 	// LAPACK itself: mat.Cholesky also estimates a condition number, which takes longer.
 	matrix := blas64.Symmetric{N: n, Stride: n, Data: make([]float64, n*n), Uplo: blas.Upper}
-	weight := blas64.General{Rows: n, Cols: 1, Stride: 1, Data: make([]float64, n)}
-	best := math.Inf(-1)
+	near, weight := make([]float64, n*n), make([]float64, n)
+	best, length := math.Inf(-1), 0.
 	for _, c := range covariances {
+		if c.length != length {
+			length = c.length
+			for i := range n {
+				for j := i; j < n; j++ {
+					near[i*n+j] = c.nearness(distances[i*n+j])
+				}
+			}
+		}
 		for i := range n {
 			for j := i; j < n; j++ {
-				matrix.Data[i*n+j] = c.of(dots[i*n+j], distances[i*n+j])
+				matrix.Data[i*n+j] = c.linear*dots[i*n+j] + c.smooth*near[i*n+j]
 			}
 			matrix.Data[i*n+i]++
 		}
@@ -94,15 +106,17 @@ func fitGaussian(x [][]float64, y []float64) gaussian {
 		if !ok {
 			continue // does not happen: the noise keeps it positive
 		}
-		copy(weight.Data, residual)
-		lapack64.Potrs(factor, weight)
-		evidence := -float64(n) / 2 * math.Log(floats.Dot(residual, weight.Data)/float64(n))
+		copy(weight, residual)
+		for _, side := range []blas.Transpose{blas.Trans, blas.NoTrans} {
+			blas64.Trsv(side, factor, blas64.Vector{N: n, Inc: 1, Data: weight})
+		}
+		evidence := -float64(n) / 2 * math.Log(floats.Dot(residual, weight)/float64(n))
 		for i := range n {
 			evidence -= math.Log(factor.Data[i*n+i])
 		}
 		if evidence > best {
 			best, g.covariance = evidence, c
-			copy(g.weight, weight.Data)
+			copy(g.weight, weight)
 		}
 	}
 	return g

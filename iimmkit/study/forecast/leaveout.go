@@ -36,6 +36,7 @@ type problem struct {
 	fold       []int
 	folds      int
 	candidates []candidate
+	first      int // number of the first candidate in fits
 	// to is the scale on which residuals are taken, the same for all candidates,
 	// and from its inverse.
 	to, from func(float64) float64
@@ -68,7 +69,7 @@ func newProblem(in []Inputs, y []float64, fold []int, candidates []candidate, to
 
 // fit is candidate c's without the folds in out.
 func (p *problem) fit(c int, out left) regression {
-	key := fitKey{c, out}
+	key := fitKey{p.first + c, out}
 	f, ok := p.fits[key]
 	if !ok {
 		x := make([][]float64, 0, len(p.y))
@@ -153,7 +154,11 @@ func (p *problem) interval(in Inputs, out left, widen float64) Quantity {
 	}, p.to, p.from, widen)
 }
 
-// only returns the problem with one candidate, which is thus not chosen.
+// only returns the problem with one candidate, which is thus not chosen. It
+// shares the fits.
 func (p *problem) only(c int) *problem {
-	return newProblem(p.in, p.y, p.fold, p.candidates[c:c+1], p.to, p.from)
+	q := *p
+	q.candidates, q.x, q.first = p.candidates[c:c+1], p.x[c:c+1], p.first+c
+	q.choices, q.known = map[left]int{}, map[left][]foldResiduals{}
+	return &q
 }

@@ -1,17 +1,13 @@
 package hub
 
 import (
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"hash"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface"
 	"github.com/iimmkit/iimm/iimmkit/file/store"
 )
 
@@ -21,7 +17,7 @@ import (
 type folder string
 
 func folderOf(ref Ref) (folder, error) {
-	dir, err := CacheDir()
+	dir, err := huggingface.CacheDir()
 	return folder(filepath.Join(dir, "models--"+strings.ReplaceAll(ref.Repository, "/", "--"))), err
 }
 
@@ -36,11 +32,11 @@ func (f folder) ref(revision string) string {
 // commit is the one that a revision had when it was last asked for, "" when it
 // never was.
 func (f folder) commit(revision string) string {
-	if commitHash.MatchString(revision) {
+	if huggingface.IsCommit(revision) {
 		return revision
 	}
 	data, err := os.ReadFile(f.ref(revision))
-	if c := strings.TrimSpace(string(data)); err == nil && commitHash.MatchString(c) {
+	if c := strings.TrimSpace(string(data)); err == nil && huggingface.IsCommit(c) {
 		return c
 	}
 	return ""
@@ -57,10 +53,10 @@ func (f folder) setCommit(revision, commit string) error {
 // has looks for a file with these bytes under its name, then under its tag,
 // and links it. It returns the file with both of its checksums.
 func (f folder) has(commit, name string, want File) (File, bool, error) {
-	if got, ok := check(filepath.Join(f.snapshot(commit), name), want); ok {
+	if got, ok := huggingface.Has(filepath.Join(f.snapshot(commit), name), want); ok {
 		return got, true, nil
 	}
-	if got, ok := check(f.blob(want.blob()), want); ok {
+	if got, ok := huggingface.Has(f.blob(want.Blob()), want); ok {
 		return got, true, f.link(commit, name, want)
 	}
 	return File{}, false, nil
@@ -72,10 +68,10 @@ func (f folder) link(commit, name string, file File) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	path, blob := filepath.Join(dir, name), f.blob(file.blob())
+	path, blob := filepath.Join(dir, name), f.blob(file.Blob())
 	// Under another name first: a reader never finds the file missing.
 	temporary := filepath.Join(dir, fmt.Sprintf(".%s.%x", name, rand.Uint64()))
-	if err := os.Symlink(filepath.Join("..", "..", "blobs", file.blob()), temporary); err != nil {
+	if err := os.Symlink(filepath.Join("..", "..", "blobs", file.Blob()), temporary); err != nil {
 		// Windows lets few users make symbolic links.
 		if os.Link(blob, temporary) != nil {
 			return err
@@ -86,36 +82,4 @@ func (f folder) link(commit, name string, file File) error {
 		return err
 	}
 	return nil
-}
-
-// check reports whether a file has the bytes that are wanted.
-func check(path string, want File) (File, bool) {
-	f, err := os.Open(path)
-	if err != nil {
-		return File{}, false
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() != want.Size {
-		return File{}, false
-	}
-	got, err := digest(f, want)
-	return got, err == nil && got.agrees(want)
-}
-
-// digest reads bytes and returns their checksums, git's only when it is wanted.
-func digest(r io.Reader, want File) (File, error) {
-	sum := sha256.New()
-	var git hash.Hash
-	w := io.Writer(sum)
-	if want.GitSHA1 != "" {
-		git = sha1.New()
-		fmt.Fprintf(git, "blob %d\x00", want.Size)
-		w = io.MultiWriter(sum, git)
-	}
-	n, err := io.Copy(w, r)
-	f := File{Size: n, SHA256: hex.EncodeToString(sum.Sum(nil))}
-	if git != nil {
-		f.GitSHA1 = hex.EncodeToString(git.Sum(nil))
-	}
-	return f, err
 }

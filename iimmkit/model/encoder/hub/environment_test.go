@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface"
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface/hubtest"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub/hubtest"
 )
 
 func TestOfflineNamesItsVariable(t *testing.T) {
@@ -130,7 +131,7 @@ func TestCacheDirFollowsHuggingFacesVariables(t *testing.T) {
 		{"HF_HUB_CACHE", "/data/hub", "/data/hub"},
 	} {
 		t.Setenv(step[0], step[1])
-		if dir, err := hub.CacheDir(); err != nil || dir != step[2] {
+		if dir, err := huggingface.CacheDir(); err != nil || dir != step[2] {
 			t.Errorf("%s=%s: %s, %v, want %s", step[0], step[1], dir, err, step[2])
 		}
 	}

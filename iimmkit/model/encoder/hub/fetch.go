@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/iimmkit/iimm/iimmkit/file/fetch"
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/file/store"
 )
@@ -75,9 +76,9 @@ func Fetch(ctx context.Context, name string, opts Options) (*Fetched, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &fetcher{Options: opts, client: client(opts.Note), ref: ref, folder: f, pin: pins[ref.key()], files: map[string]File{}}
+	x := &fetcher{Options: opts, client: huggingface.Client(opts.Note), ref: ref, folder: f, pin: pins[ref.key()], files: map[string]File{}}
 	done := &Fetched{Name: name, Repository: ref.Repository, Revision: ref.Revision, Lock: lock}
-	if err := offline(); err != nil && !x.pin.pinned() {
+	if err := huggingface.Offline(); err != nil && !x.pin.pinned() {
 		at, lerr := locate(ref, pins)
 		if lerr != nil || !at.here {
 			return nil, fmt.Errorf("model %s: %w", name, err)
@@ -156,7 +157,7 @@ func (x *fetcher) all(ctx context.Context) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	if err := offline(); err != nil {
+	if err := huggingface.Offline(); err != nil {
 		return fmt.Errorf("model %s: %s is not in the cache: %w", x.ref.Name, missing[0], err)
 	}
 	if !x.fresh {
@@ -188,9 +189,9 @@ func (x *fetcher) unchanged(ctx context.Context) error {
 	}
 	for _, name := range x.pin.names() {
 		want := x.pin.Files[name]
-		if got, ok := now.Files[name]; ok && !got.agrees(want) {
+		if got, ok := now.Files[name]; ok && !got.Agrees(want) {
 			return fmt.Errorf("model %s: refused: %s offers a %s of %s, the lock file says %s, recorded %s for the same commit %s",
-				x.ref.Name, site(), name, got, want, x.pin.Recorded, x.pin.Commit)
+				x.ref.Name, huggingface.Site(), name, got, want, x.pin.Recorded, x.pin.Commit)
 		}
 	}
 	return nil
@@ -198,9 +199,9 @@ func (x *fetcher) unchanged(ctx context.Context) error {
 
 func (x *fetcher) one(ctx context.Context, name string) error {
 	want := x.pin.Files[name]
-	blob := x.folder.blob(want.blob())
+	blob := x.folder.blob(want.Blob())
 	if want.GitSHA1 != "" {
-		body, err := readSmall(ctx, x.client, x.ref, x.pin.Commit, name, want)
+		body, err := x.ref.repository().Read(ctx, x.client, x.pin.Commit, name, want)
 		if err != nil {
 			return explain(err, x.ref)
 		}
@@ -208,7 +209,7 @@ func (x *fetcher) one(ctx context.Context, name string) error {
 			return err
 		}
 	} else {
-		err := x.client.Get(ctx, address(x.ref, x.pin.Commit, name), blob, want.SHA256, named{x.Report, name})
+		err := x.client.Get(ctx, x.ref.repository().Address(x.pin.Commit, name), blob, want.SHA256, named{x.Report, name})
 		if err != nil {
 			return explain(err, x.ref)
 		}
@@ -216,7 +217,7 @@ func (x *fetcher) one(ctx context.Context, name string) error {
 	if err := x.folder.link(x.pin.Commit, name, want); err != nil {
 		return err
 	}
-	got, ok := check(filepath.Join(x.folder.snapshot(x.pin.Commit), name), want)
+	got, ok := huggingface.Has(filepath.Join(x.folder.snapshot(x.pin.Commit), name), want)
 	if !ok {
 		return fmt.Errorf("model %s: %s changed on the disk while it was fetched", x.ref.Name, name)
 	}
@@ -253,7 +254,7 @@ type Pinning struct {
 // is and carries its error; a hub that cannot be reached at all is not tried for
 // every model.
 func Repin(ctx context.Context, path string, names []string, opts Options) ([]Pinning, error) {
-	if err := offline(); err != nil {
+	if err := huggingface.Offline(); err != nil {
 		return nil, err
 	}
 	if path == "" {
@@ -274,7 +275,7 @@ func Repin(ctx context.Context, path string, names []string, opts Options) ([]Pi
 		}
 		refs = append(refs, ref)
 	}
-	c := client(opts.Note)
+	c := huggingface.Client(opts.Note)
 	var unreachable net.Error
 	var list []Pinning
 	fresh := map[string]Pin{}
@@ -313,9 +314,9 @@ func (p Pin) carry(before Pin, ref Ref) error {
 		if !ok {
 			continue
 		}
-		if !now.agrees(old) {
+		if !now.Agrees(old) {
 			return fmt.Errorf("model %s: refused: %s offers a %s of %s, the lock file says %s for the same commit %s",
-				ref.Name, site(), name, now, old, p.Commit)
+				ref.Name, huggingface.Site(), name, now, old, p.Commit)
 		}
 		p.Files[name] = old
 	}

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface"
 )
 
 // ErrName is wrapped by errors about a name that cannot be one of the hub's.
@@ -33,8 +35,11 @@ type Ref struct {
 // key is the entry of the lock file.
 func (r Ref) key() string { return r.Repository + "@" + r.Revision }
 
+// repository is where the hub has it.
+func (r Ref) repository() huggingface.Repository { return huggingface.Repository{Name: r.Repository} }
+
 // Page is where people read about the model and accept its conditions.
-func (r Ref) Page() string { return site() + "/" + r.Repository }
+func (r Ref) Page() string { return r.repository().Page() }
 
 const prefix = "hf:"
 
@@ -42,8 +47,6 @@ var (
 	// As huggingface_hub's validate_repo_id, with an owner.
 	repository = regexp.MustCompile(`^[0-9A-Za-z_]([0-9A-Za-z_.-]{0,94}[0-9A-Za-z_])?/[0-9A-Za-z_]([0-9A-Za-z_.-]{0,94}[0-9A-Za-z_])?$`)
 	revision   = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z_.-]*(/[0-9A-Za-z_][0-9A-Za-z_.-]*)*$`)
-	commitHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
-	sha256Hex  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
 // Parse reads a name of the catalogue or hf:OWNER/REPO[@REVISION]. Any other

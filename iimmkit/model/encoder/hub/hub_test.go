@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"github.com/iimmkit/iimm/iimmkit/file/fetch"
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface"
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface/hubtest"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub/hubtest"
 )
 
 func TestMain(m *testing.M) {
@@ -61,7 +62,7 @@ func fetched(t *testing.T, name string) *hub.Fetched {
 
 func cache(t *testing.T, elem ...string) string {
 	t.Helper()
-	dir, err := hub.CacheDir()
+	dir, err := huggingface.CacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}

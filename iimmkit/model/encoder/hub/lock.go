@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/iimmkit/iimm/iimmkit/file/fetch"
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface"
 	"github.com/iimmkit/iimm/iimmkit/file/store"
 )
 
@@ -33,45 +34,8 @@ type Pin struct {
 	Files    map[string]File `json:"files,omitempty"`    // by their path in the repository
 }
 
-// File is a file of a repository. Large files have the SHA-256 from the
-// beginning; small ones have git's checksum, and the SHA-256 once fetched.
-type File struct {
-	Size    int64  `json:"size"`
-	SHA256  string `json:"sha256,omitempty"`
-	GitSHA1 string `json:"git_sha1,omitempty"` // of git's blob object
-}
-
-// blob is the file's name in the cache: the entity tag the hub gives it.
-func (f File) blob() string {
-	if f.GitSHA1 != "" {
-		return f.GitSHA1
-	}
-	return f.SHA256
-}
-
-// agrees reports whether two statements about a file share a checksum and
-// contradict each other in nothing.
-func (f File) agrees(g File) bool {
-	shared := false
-	for _, pair := range [][2]string{{f.SHA256, g.SHA256}, {f.GitSHA1, g.GitSHA1}} {
-		if pair[0] == "" || pair[1] == "" {
-			continue
-		}
-		if pair[0] != pair[1] {
-			return false
-		}
-		shared = true
-	}
-	return shared && f.Size == g.Size
-}
-
-func (f File) String() string {
-	sum := "sha256 " + f.SHA256
-	if f.SHA256 == "" {
-		sum = "git sha1 " + f.GitSHA1
-	}
-	return fmt.Sprintf("%d bytes with %s", f.Size, sum)
-}
+// File is a file of a repository.
+type File = huggingface.File
 
 func (p Pin) pinned() bool { return p.Commit != "" && p.Commit != fetch.Unpinned }
 
@@ -132,31 +96,16 @@ func (p Pin) check() error {
 	if p.Commit == fetch.Unpinned && len(p.Files) == 0 {
 		return nil
 	}
-	if !commitHash.MatchString(p.Commit) {
+	if !huggingface.IsCommit(p.Commit) {
 		return fmt.Errorf("%q is no commit", p.Commit)
 	}
 	for name, f := range p.Files {
-		if err := f.check(name); err != nil {
+		if !isFileName(name) {
+			return fmt.Errorf("%q is no file name", name)
+		}
+		if err := f.Check(name); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// check refuses what could not be a file of a repository, or would leave its
-// folder: names and checksums become paths.
-func (f File) check(name string) error {
-	switch {
-	case !isFileName(name):
-		return fmt.Errorf("%q is no file name", name)
-	case f.Size < 0:
-		return fmt.Errorf("%s has %d bytes", name, f.Size)
-	case f.SHA256 == "" && f.GitSHA1 == "":
-		return fmt.Errorf("%s has no checksum", name)
-	case f.SHA256 != "" && !sha256Hex.MatchString(f.SHA256):
-		return fmt.Errorf("%s: %q is no SHA-256", name, f.SHA256)
-	case f.GitSHA1 != "" && !commitHash.MatchString(f.GitSHA1):
-		return fmt.Errorf("%s: %q is no SHA-1", name, f.GitSHA1)
 	}
 	return nil
 }
@@ -199,11 +148,7 @@ func record(path string, pins map[string]Pin) error {
 	if len(pins) == 0 {
 		return nil
 	}
-	unlock, err := store.Lock(path + ".lock")
-	for deadline := time.Now().Add(10 * time.Second); errors.Is(err, store.ErrLocked) && time.Now().Before(deadline); {
-		time.Sleep(20 * time.Millisecond) // another process writes a few kilobytes
-		unlock, err = store.Lock(path + ".lock")
-	}
+	unlock, err := store.LockWithin(path+".lock", 10*time.Second) // another process writes a few kilobytes
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/iimmkit/iimm/iimmkit/file/fetch"
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface/hubtest"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub"
-	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub/hubtest"
 )
 
 func TestPinFetchesNoWeights(t *testing.T) {

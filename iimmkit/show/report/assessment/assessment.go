@@ -174,15 +174,15 @@ func (t text) curve(a *assess.Assessment) (template.HTML, error) {
 	for k := range steps + 1 {
 		n := math.Pow(4*last, float64(k)/steps)
 		band := a.Budget.Curve.Band(n, .8)
-		line.X, line.Y = append(line.X, math.Log2(n)), append(line.Y, 100*a.Budget.Curve.At(n))
-		line.Low, line.High = append(line.Low, 100*band[0]), append(line.High, 100*band[1])
+		line.X, line.Y = append(line.X, n), append(line.Y, a.Budget.Curve.At(n))
+		line.Low, line.High = append(line.Low, band[0]), append(line.High, band[1])
 	}
-	points := chart.Line{Name: t.curveMeasured}
+	points := chart.Line{Name: t.curveMeasured, Points: true}
 	for _, p := range a.Probe.Curve {
-		points.X, points.Y = append(points.X, math.Log2(p.PerClass)), append(points.Y, 100*p.Accuracy)
+		points.X, points.Y = append(points.X, p.PerClass), append(points.Y, p.Accuracy)
 	}
 	svg, err := chart.Lines{
-		Title: t.curveTitle, Subtitle: t.curveSubtitle, X: chart.Axis{Title: t.curveX}, Y: chart.Axis{Title: t.curveY},
+		Title: t.curveTitle, Subtitle: t.curveSubtitle, X: chart.Axis{Title: t.curveX, Log: true}, Y: chart.Axis{Title: t.curveY, Percent: true},
 		Series: []chart.Line{line, points}, Width: 640, Height: 360,
 	}.SVG()
 	return template.HTML(svg), err

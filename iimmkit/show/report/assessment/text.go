@@ -37,6 +37,8 @@ type text struct {
 	budget, budgetText, budgetNot, balance, balanceNot         string
 	curveTitle, curveSubtitle, curveX, curveY                  string
 	curveFit, curveMeasured                                    string
+	barsTitle, barsSubtitle, barsX                             string
+	barsGain, barsForgetting, barsUndefined                    string
 	typical, wrong, wrongCaption                               string
 	pairTitle, pairText, pairCaption, leakCaption              string
 	standingText                                               string

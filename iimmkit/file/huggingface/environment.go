@@ -1,4 +1,8 @@
-package hub
+// Package huggingface speaks the protocol of the Hugging Face hub: what a
+// repository of models or of data sets holds at a revision, the checksums of its
+// files, and where they are fetched, with the variables and in the name of the
+// user's account. It keeps nothing; who fetches does.
+package huggingface
 
 import (
 	"errors"
@@ -16,16 +20,17 @@ import (
 
 const defaultEndpoint = "https://huggingface.co"
 
-func endpoint() string {
+// Endpoint is the address of the hub: HF_ENDPOINT names a mirror.
+func Endpoint() string {
 	if e := strings.TrimRight(os.Getenv("HF_ENDPOINT"), "/"); e != "" {
 		return e
 	}
 	return defaultEndpoint
 }
 
-// site is the endpoint as it may be shown: without the password of a mirror.
-func site() string {
-	u, err := url.Parse(endpoint())
+// Site is the endpoint as it may be shown: without the password of a mirror.
+func Site() string {
+	u, err := url.Parse(Endpoint())
 	if err != nil {
 		return defaultEndpoint
 	}
@@ -101,8 +106,8 @@ func token() (value, source string) {
 
 var errOffline = errors.New("HF_HUB_OFFLINE forbids network access")
 
-// offline is nil where the network may be used.
-func offline() error {
+// Offline is nil where the network may be used.
+func Offline() error {
 	if fetch.Offline() {
 		return fetch.ErrOffline
 	}
@@ -120,8 +125,8 @@ func isTrue(key string) bool {
 	return false
 }
 
-// client asks the hub in the user's name.
-func client(note func(string)) *fetch.Client {
+// Client asks the hub in the user's name.
+func Client(note func(string)) *fetch.Client {
 	c := *fetch.Default
 	c.Note = note
 	c.Header = http.Header{"User-Agent": {"iimm"}}
@@ -129,44 +134,4 @@ func client(note func(string)) *fetch.Client {
 		c.Header.Set("Authorization", "Bearer "+t)
 	}
 	return &c
-}
-
-// explain tells what a refusal means and where to go.
-func explain(err error, ref Ref) error {
-	var status *fetch.StatusError
-	if !errors.As(err, &status) {
-		return fmt.Errorf("model %s: %w", ref.Name, err)
-	}
-	t, source := token()
-	code := status.Header.Get("X-Error-Code")
-	say := func(format string, args ...any) error {
-		return fmt.Errorf("model %s: %s (%w)", ref.Name, fmt.Sprintf(format, args...), status)
-	}
-	switch {
-	case code == "RevisionNotFound":
-		return say("%s has no revision %q; %s/commits lists them", ref.Repository, ref.Revision, ref.Page())
-	case code == "EntryNotFound":
-		return fmt.Errorf("model %s: a file of %s is gone: %w", ref.Name, ref.Repository, err)
-	case code == "GatedRepo" && t == "":
-		return say("%s is gated: visit %s and accept its conditions, then set HF_TOKEN to a token of your account (%s/settings/tokens)",
-			ref.Repository, ref.Page(), site())
-	case code == "GatedRepo", status.Code == http.StatusForbidden:
-		return say("access to %s is refused: visit %s and ask for it with the account whose token %s holds", ref.Repository, ref.Page(), orToken(source))
-	case status.Code == http.StatusUnauthorized && t == "":
-		return say("%s does not exist, or is private or gated: visit %s, and set HF_TOKEN to a token of an account that may read it (%s/settings/tokens)",
-			ref.Repository, ref.Page(), site())
-	case status.Code == http.StatusUnauthorized:
-		return say("the token in %s is not accepted for %s: visit %s, and set HF_TOKEN to a valid one (%s/settings/tokens)",
-			source, ref.Repository, ref.Page(), site())
-	case status.Code == http.StatusNotFound:
-		return say("%s does not exist: see %s", ref.Repository, ref.Page())
-	}
-	return fmt.Errorf("model %s: %w", ref.Name, err)
-}
-
-func orToken(source string) string {
-	if source == "" {
-		return "HF_TOKEN"
-	}
-	return source
 }

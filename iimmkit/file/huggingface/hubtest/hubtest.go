@@ -33,7 +33,7 @@ type Repository struct {
 // Server is a hub with its storage host. Fields may be changed between requests.
 type Server struct {
 	URL, Storage string
-	Repositories map[string]*Repository // by OWNER/REPO
+	Repositories map[string]*Repository // by OWNER/REPO, of data sets datasets/OWNER/REPO
 	Token        string                 // the one that is valid, "" when none is
 
 	mu       sync.Mutex
@@ -45,6 +45,7 @@ type Server struct {
 	requests []string
 	leaked   []string // Authorization headers that the storage saw
 	ranges   []string // Range headers that the storage saw
+	sent     int64    // bytes of files that hub and storage gave out
 }
 
 // New starts a hub, and points HF_ENDPOINT to it and the caches of Hugging Face
@@ -109,6 +110,26 @@ func (s *Server) Ranges() []string {
 	return s.ranges
 }
 
+// Sent returns how many bytes of files were given out since the last call.
+func (s *Server) Sent() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.sent
+	s.sent = 0
+	return n
+}
+
+// counted adds what is written to the bytes given out.
+type counted struct {
+	http.ResponseWriter
+	s *Server
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	c.s.sent += int64(len(p))
+	return c.ResponseWriter.Write(p)
+}
+
 // Leaked returns the Authorization headers that the storage saw: none should be.
 func (s *Server) Leaked() []string {
 	s.mu.Lock()
@@ -142,15 +163,24 @@ func (s *Server) hub(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Error-Code", code)
 		w.WriteHeader(status)
 	}
-	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/api/models"), "/api/resolve-cache/models")
+	path := r.URL.Path
+	dataset := false
+	for _, prefix := range []string{"/api", "/resolve-cache", "/models", "/datasets"} {
+		if rest, ok := strings.CutPrefix(path, prefix+"/"); ok {
+			path, dataset = "/"+rest, prefix == "/datasets"
+		}
+	}
 	part := strings.SplitN(strings.TrimPrefix(path, "/"), "/", 5)
 	if len(part) < 4 {
 		fail(http.StatusNotFound, "")
 		return
 	}
-	name := part[0] + "/" + part[1]
+	name, kind := part[0]+"/"+part[1], "models/"
+	if dataset {
+		name, kind = "datasets/"+name, ""
+	}
 	if strings.HasPrefix(r.URL.Path, "/api/resolve-cache/") {
-		part = []string{part[0], part[1], "resolve", part[2], part[3]}
+		part = []string{part[0], part[1], "resolve", part[2], strings.Join(part[3:], "/")}
 	}
 	auth := r.Header.Get("Authorization")
 	valid := auth != "" && auth == "Bearer "+s.Token
@@ -176,7 +206,7 @@ func (s *Server) hub(w http.ResponseWriter, r *http.Request) {
 		fail(http.StatusNotFound, "RevisionNotFound")
 		return
 	}
-	if strings.HasPrefix(r.URL.Path, "/api/models/") {
+	if strings.HasPrefix(r.URL.Path, "/api/") && part[2] != "resolve" {
 		w.Header().Set("Content-Type", "application/json")
 		if part[2] == "tree" {
 			json.NewEncoder(w).Encode(s.tree(repo))
@@ -195,10 +225,10 @@ func (s *Server) hub(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Linked-Etag", `"`+SHA256(file)+`"`)
 		http.Redirect(w, r, s.Storage+"/"+SHA256(file)+"?signature=x", http.StatusFound)
 	case !strings.HasPrefix(r.URL.Path, "/api/"):
-		http.Redirect(w, r, "/api/resolve-cache/models/"+name+"/"+repo.Commit+"/"+part[4], http.StatusTemporaryRedirect)
+		http.Redirect(w, r, "/api/resolve-cache/"+kind+name+"/"+repo.Commit+"/"+part[4], http.StatusTemporaryRedirect)
 	default:
 		w.Header().Set("ETag", `"`+GitSHA1(file)+`"`)
-		http.ServeContent(w, r, part[4], time.Time{}, bytes.NewReader(file))
+		http.ServeContent(counted{w, s}, r, part[4], time.Time{}, bytes.NewReader(file))
 	}
 }
 
@@ -274,5 +304,5 @@ func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file))
+	http.ServeContent(counted{w, s}, r, "", time.Time{}, bytes.NewReader(file))
 }
