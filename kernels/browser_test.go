@@ -41,11 +41,11 @@ type browser struct {
 var ofChromium = []string{"accounts.google.com", "clients2.google.com", "clientservices.googleapis.com", "content-autofill.googleapis.com",
 	"optimizationguide-pa.googleapis.com", "redirector.gvt1.com", "safebrowsingohttpgateway.googleapis.com", "update.googleapis.com"}
 
-// findChromium returns a Chromium, or skips; IIMM_REQUIRE makes it a failure when
-// it names chromium.
+// findChromium returns a Chromium, IIMM_CHROMIUM or the first on the PATH, or skips;
+// IIMM_REQUIRE makes it a failure when it names chromium.
 func findChromium(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"} {
+	for _, name := range []string{os.Getenv("IIMM_CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}

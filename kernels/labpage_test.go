@@ -287,7 +287,11 @@ func (p *labPage) hover() {
 		p.t.Logf("%s, chart %d of %d: the mouse is on %v", filepath.Base(p.path), i+1, len(charts), read)
 		if p.shoot {
 			p.shot("lab", nil)
-			p.shot("lab-hover", &found.Chart)
+			words := p.find("#vg-tooltip-element", "")
+			part := found.Chart
+			part.Width = max(part.Width, words.X+words.Width+8-part.X)
+			part.Height = max(part.Height, words.Y+words.Height+8-part.Y)
+			p.shot("lab-hover", &part)
 		}
 		return
 	}
