@@ -330,8 +330,8 @@ func TestProcessesAreRead(t *testing.T) {
 	}
 }
 
-// TestRealLab makes the environment from the package index, starts the real
-// JupyterLab and a kernel in it, and undoes all. Where it cannot be had the test is
+// TestRealLab makes the environment from the package index, works in the real
+// JupyterLab with a browser, starts a kernel in it, and undoes all. Where it cannot be had the test is
 // skipped, or fails when IIMM_REQUIRE names jupyter.
 func TestRealLab(t *testing.T) {
 	tools := built(t)
@@ -342,7 +342,7 @@ func TestRealLab(t *testing.T) {
 	// A cache of its own, so that no Lab of the user's is found or removed; what is
 	// costly to build is shared.
 	cache := t.TempDir()
-	for _, name := range []string{"bin", "kernels"} {
+	for _, name := range []string{"bin", "kernels", "notebooks"} {
 		shared := filepath.Join(filepath.Dir(filepath.Dir(tools)), name)
 		if err := os.MkdirAll(shared, 0o755); err != nil {
 			t.Fatal(err)
@@ -362,7 +362,9 @@ func TestRealLab(t *testing.T) {
 		}
 		t.Skipf("JupyterLab cannot be had here: %v", err)
 	}
-	// gopls takes minutes to build and is tried elsewhere.
+	t.Run("in a browser", labInBrowser)
+
+	// gopls takes minutes to build and is tried in the browser.
 	bin := t.TempDir()
 	write(t, filepath.Join(bin, "gopls"), "#!/bin/sh\n")
 	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
