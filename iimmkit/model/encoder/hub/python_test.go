@@ -8,12 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/iimmkit/iimm/iimmkit/file/huggingface/hubtest"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/hub"
 )
 
 // python runs a program in the interpreter IIMM_PYTHON (by default python3),
 // which must have huggingface_hub, and decodes what it prints.
-func python(t *testing.T, program string, into any) {
+func python(t *testing.T, s *hubtest.Server, program string, into any) {
 	t.Helper()
 	interpreter := os.Getenv("IIMM_PYTHON")
 	if interpreter == "" {
@@ -25,6 +26,9 @@ func python(t *testing.T, program string, into any) {
 		}
 		t.Skip("python3 has no huggingface_hub (IIMM_PYTHON names another)")
 	}
+	// The server reads what the test has set in requests of another process, which
+	// the race detector does not know to come later: its lock tells it.
+	s.Misbehave()
 	cmd := exec.Command(interpreter, "-c", "import json, huggingface_hub as h\n"+program)
 	cmd.Env = append(os.Environ(), "HF_HUB_DISABLE_PROGRESS_BARS=1")
 	cmd.Stderr = os.Stderr
@@ -48,7 +52,7 @@ func TestPythonFindsWhatIsFetchedHere(t *testing.T) {
 		Files                  int
 		Warnings               []string
 	}
-	python(t, `
+	python(t, s, `
 r = "`+repository+`"
 scan = h.scan_cache_dir()
 print(json.dumps({
@@ -76,7 +80,7 @@ func TestWhatPythonItselfFetchesIsUsed(t *testing.T) {
 	t.Setenv("HF_TOKEN", s.Token)
 	t.Setenv("HF_HUB_DISABLE_XET", "1")
 	var dir string
-	python(t, `print(json.dumps(h.snapshot_download("`+repository+`", allow_patterns=["*.json", "*.safetensors"])))`, &dir)
+	python(t, s, `print(json.dumps(h.snapshot_download("`+repository+`", allow_patterns=["*.json", "*.safetensors"])))`, &dir)
 	wantFiles(t, dir, r, "README.md", "pytorch_model.bin")
 	if leaked := s.Leaked(); len(leaked) != 0 {
 		t.Errorf("Python told the storage %q", leaked)
@@ -96,7 +100,7 @@ func TestPythonUnderstandsTheRefusals(t *testing.T) {
 	r.Gated = true
 	s.Token = "hf_secret"
 	var got []string
-	python(t, `
+	python(t, s, `
 def kind(*a, **k):
     try:
         h.hf_hub_download(*a, **k)
