@@ -271,7 +271,7 @@ func (b Bars) VegaLite() (json.RawMessage, error) {
 		"params": []object{pick("series")},
 		"mark":   object{"type": "bar"},
 		"encoding": object{"y": y, "yOffset": offset, "x": vegaAxis("value", x), "color": color, "opacity": fade(1),
-			"tooltip": []object{{"field": "name", "type": "nominal", "title": w.name}, {"field": "series", "type": "nominal", "title": w.of}, vegaTooltip("value", b.X, w.value), {"field": "interval", "type": "nominal", "title": " "}, {"field": "detail", "type": "nominal", "title": " "}}},
+			"tooltip": []object{{"field": "name", "type": "nominal", "title": w.name}, {"field": "series", "type": "nominal", "title": w.of}, vegaTooltip("value", b.X, w.value), {"field": "interval", "type": "nominal", "title": w.interval}, {"field": "detail", "type": "nominal", "title": w.detail}}},
 	}}
 	axis := layers[0]["encoding"].(object)["x"].(object)
 	if b.X.Title != "" {

@@ -53,7 +53,7 @@ func (h HeatMap) VegaLite() (json.RawMessage, error) {
 	tooltip := []object{{"field": "rowName", "type": "nominal", "title": rowTitle}, {"field": "columnName", "type": "nominal", "title": columnTitle},
 		{"field": "words", "type": "nominal", "title": axisName(Axis{Title: h.ValueTitle}, w.value)}}
 	if details {
-		tooltip = append(tooltip, object{"field": "detail", "type": "nominal", "title": " "})
+		tooltip = append(tooltip, object{"field": "detail", "type": "nominal", "title": w.detail})
 	}
 	// The names once, not in every cell.
 	transform := []object{{"calculate": nameOf(h.Rows, "datum.row"), "as": "rowName"}, {"calculate": nameOf(h.Columns, "datum.column"), "as": "columnName"},

@@ -28,6 +28,7 @@ type phrases struct {
 	notDefined, noValue, grey            string
 	density, mean, means, value, rowName string
 	columnName, name, group, of          string
+	detail, interval                     string
 	from, to, low, high, all             string
 	show, class                          string
 	pointSize, alpha, limit              string
@@ -55,7 +56,7 @@ var english = phrases{
 	images: "images", captions: "captions",
 	notDefined: "not defined", noValue: "no value", grey: "Grey: %s.",
 	density: "density", mean: "mean", means: "%s (mean %s, n = %s)", value: "value", rowName: "row",
-	columnName: "column", name: "name", group: "group", of: "of",
+	columnName: "column", name: "name", group: "group", of: "of", detail: "more", interval: "interval",
 	from: "from", to: "to", low: "from (95 %)", high: "to (95 %)", all: "all", show: "show ", class: "class",
 	pointSize: "point size ", alpha: "α", limit: "limit %s",
 	confidence: "confidence", accuracy: "accuracy", share: "share of images",
@@ -81,7 +82,7 @@ var japanese = phrases{
 	images: "画像", captions: "説明文",
 	notDefined: "未定義", noValue: "値なし", grey: "灰色: %s。",
 	density: "密度", mean: "平均", means: "%s（平均 %s、n = %s）", value: "値", rowName: "行",
-	columnName: "列", name: "名前", group: "群", of: "系列",
+	columnName: "列", name: "名前", group: "群", of: "系列", detail: "詳細", interval: "区間",
 	from: "下限", to: "上限", low: "下限（95 %）", high: "上限（95 %）", all: "すべて", show: "表示 ", class: "クラス",
 	pointSize: "点の大きさ ", alpha: "α", limit: "上限 %s",
 	confidence: "確信度", accuracy: "正解率", share: "画像の割合",

@@ -244,7 +244,7 @@ func (l Lines) VegaLite() (json.RawMessage, error) {
 	tooltip := func(band bool) []object {
 		lines := []object{{"field": "series", "type": "nominal", "title": w.of}, vegaTooltip("x", l.X, "x"), vegaTooltip("y", l.Y, "y")}
 		if band {
-			lines = append(lines, object{"field": "interval", "type": "nominal", "title": " "})
+			lines = append(lines, object{"field": "interval", "type": "nominal", "title": w.interval})
 		}
 		return lines
 	}

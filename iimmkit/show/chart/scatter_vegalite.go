@@ -54,7 +54,7 @@ func (s Scatter) VegaLite() (json.RawMessage, error) {
 		vegaTooltip("x", s.X, "x"), vegaTooltip("y", s.Y, "y")}
 	for _, pt := range d.points {
 		if pt.Detail != "" {
-			tooltip = append(tooltip, object{"field": "detail", "type": "nominal", "title": " "})
+			tooltip = append(tooltip, object{"field": "detail", "type": "nominal", "title": w.detail})
 			break
 		}
 	}
