@@ -60,7 +60,8 @@ const unknown = "not known to this program, see the page"
 
 // origins: addresses and checksums are those of torchvision's data sets, for
 // EuroSAT of torchgeo's copy that torchvision takes, for ImageNet R and A of
-// torch-uncertainty, for fMoW of WILDS. Plain http, which SVHN's makers ask for,
+// torch-uncertainty (all compared with the packages that PyPI had in November
+// 2026), for fMoW of WILDS. Plain http, which SVHN's makers ask for,
 // is not fetched.
 var origins = []Origin{
 	{Set: "cars", Page: "https://ai.stanford.edu/~jkrause/cars/car_dataset.html", Licence: unknown,

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -62,16 +61,22 @@ func ParseLock(data []byte, name string) (Lock, error) {
 }
 
 func readLock() (Lock, error) {
-	l := Lock{Schema: 1}
 	path, err := LockPath()
 	if err != nil {
-		return l, err
+		return Lock{}, err
 	}
 	data, err := os.ReadFile(path)
-	if err == nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Lock{}, err
+	}
+	return lockOf(data, path)
+}
+
+// lockOf is the lock of a file's bytes, an empty one of no file.
+func lockOf(data []byte, path string) (l Lock, err error) {
+	l.Schema = 1
+	if data != nil {
 		l, err = ParseLock(data, path)
-	} else if errors.Is(err, fs.ErrNotExist) {
-		err = nil
 	}
 	if l.Sources == nil {
 		l.Sources = map[string]Pin{}
@@ -88,23 +93,15 @@ func record(change func(*Lock)) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := store.LockWithin(path+".lock", 10*time.Second) // another process writes a few kilobytes
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	before, err := readLock()
-	if err != nil {
-		return err
-	}
-	after := before
-	after.Sources, after.Licences = maps.Clone(before.Sources), maps.Clone(before.Licences)
-	change(&after)
-	data, err := json.MarshalIndent(after, "", "  ")
-	if err != nil {
-		return err
-	}
-	return store.WriteFile(path, append(data, '\n'))
+	return store.Update(path, func(data []byte) ([]byte, error) {
+		l, err := lockOf(data, path)
+		if err != nil {
+			return nil, err
+		}
+		change(&l)
+		data, err = json.MarshalIndent(l, "", "  ")
+		return append(data, '\n'), err
+	})
 }
 
 func recordPin(key string, p Pin) error {

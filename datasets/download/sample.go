@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/iimmkit/iimm/datasets"
 	"github.com/iimmkit/iimm/datasets/parquet"
 	"github.com/iimmkit/iimm/iimmkit/file/fetch"
 	"github.com/iimmkit/iimm/iimmkit/file/huggingface"
+	"github.com/iimmkit/iimm/iimmkit/file/progress"
 	"github.com/iimmkit/iimm/iimmkit/file/store"
 )
 
@@ -114,11 +116,8 @@ func (d *Sampled) fetch(ctx context.Context, o Origin, table *Table, l Lock, opt
 	}
 	d.Commit = sources[0].pin.Commit
 	plan := Plan{Origin: o, From: Hub, Sizes: false, LicenceShown: l.Licences[o.Set] != ""}
-	for _, s := range sources {
-		if datasets.SplitOf(s.flat()) == d.Split {
-			plan.Files++
-		}
-	}
+	sources = slices.DeleteFunc(sources, func(s *source) bool { return datasets.SplitOf(s.flat()) != d.Split })
+	plan.Files = len(sources)
 	if err := opts.Agree(plan); err != nil {
 		return err
 	}
@@ -127,28 +126,10 @@ func (d *Sampled) fetch(ctx context.Context, o Origin, table *Table, l Lock, opt
 			return err
 		}
 	}
-	var parts []parquet.Part
-	var remotes []*fetch.Parts
-	bar := opts.Report.Start(fmt.Sprintf("opening %s (files)", table.Repository), plan.Files)
-	for _, s := range sources {
-		if datasets.SplitOf(s.flat()) != d.Split {
-			continue
-		}
-		r, err := client.Open(ctx, s.address)
-		if err != nil {
-			bar.Done()
-			return s.explain(err, o.Set)
-		}
-		if r.Size() != s.size {
-			return fmt.Errorf("data set %s: refused: %s has %d bytes, the lock file says %d of commit %s", o.Set, s.address, r.Size(), s.size, d.Commit)
-		}
-		p := fetch.NewParts(r, block)
-		remotes = append(remotes, p)
-		parts = append(parts, parquet.Part{Name: s.flat(), Data: p, Size: p.Size(), Fetch: p.Fetch})
-		d.Total += p.Size()
-		bar.Add(1)
+	parts, remotes, err := d.open(ctx, client, o.Set, sources, opts.Report)
+	if err != nil {
+		return err
 	}
-	bar.Done()
 	if err := d.find(opts); err == nil || !errors.Is(err, fs.ErrNotExist) { // of this commit, which was not known above
 		return err
 	}
@@ -167,4 +148,25 @@ func (d *Sampled) fetch(ctx context.Context, o Origin, table *Table, l Lock, opt
 		d.Downloaded += p.Fetched()
 	}
 	return d.find(opts)
+}
+
+// open opens the files of the split, of which nothing is read yet.
+func (d *Sampled) open(ctx context.Context, client *fetch.Client, set string, sources []*source, report progress.Reporter) (parts []parquet.Part, remotes []*fetch.Parts, err error) {
+	bar := report.Start(fmt.Sprintf("opening %s (files)", d.Repository), len(sources))
+	defer bar.Done()
+	for _, s := range sources {
+		r, err := client.Open(ctx, s.address)
+		if err != nil {
+			return nil, nil, s.explain(err, set)
+		}
+		if r.Size() != s.size {
+			return nil, nil, fmt.Errorf("data set %s: refused: %s has %d bytes, the lock file says %d of commit %s", set, s.address, r.Size(), s.size, d.Commit)
+		}
+		p := fetch.NewParts(r, block)
+		remotes = append(remotes, p)
+		parts = append(parts, parquet.Part{Name: s.flat(), Data: p, Size: p.Size(), Fetch: p.Fetch})
+		d.Total += p.Size()
+		bar.Add(1)
+	}
+	return parts, remotes, nil
 }

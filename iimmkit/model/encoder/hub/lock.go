@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/iimmkit/iimm/iimmkit/file/fetch"
 	"github.com/iimmkit/iimm/iimmkit/file/huggingface"
@@ -130,13 +129,18 @@ func pins() (map[string]Pin, error) {
 
 func readLock(path string) (Lock, error) {
 	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Lock{Schema: 1, Models: map[string]Pin{}}, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Lock{}, err
 	}
-	l, err := ParseLock(data, path)
+	return lockOf(data, path)
+}
+
+// lockOf is the lock of a file's bytes, an empty one of no file.
+func lockOf(data []byte, path string) (l Lock, err error) {
+	l.Schema = 1
+	if data != nil {
+		l, err = ParseLock(data, path)
+	}
 	if l.Models == nil {
 		l.Models = map[string]Pin{}
 	}
@@ -148,19 +152,13 @@ func record(path string, pins map[string]Pin) error {
 	if len(pins) == 0 {
 		return nil
 	}
-	unlock, err := store.LockWithin(path+".lock", 10*time.Second) // another process writes a few kilobytes
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	l, err := readLock(path)
-	if err != nil {
-		return err
-	}
-	maps.Copy(l.Models, pins)
-	data, err := json.MarshalIndent(l, "", "  ")
-	if err != nil {
-		return err
-	}
-	return store.WriteFile(path, append(data, '\n'))
+	return store.Update(path, func(data []byte) ([]byte, error) {
+		l, err := lockOf(data, path)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(l.Models, pins)
+		data, err = json.MarshalIndent(l, "", "  ")
+		return append(data, '\n'), err
+	})
 }
