@@ -62,7 +62,7 @@ func (o *datasetsCheckOptions) run(ctx context.Context, s *streams, path string)
 	d := description{Classes: []splitCounts{}}
 	if task != nil {
 		var derr error
-		if d, derr = describeTask(task, path, o.real, survey); derr != nil {
+		if d, derr = describeTask(task, o.real, survey); derr != nil {
 			return derr
 		}
 		if err == nil {

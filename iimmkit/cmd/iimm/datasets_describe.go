@@ -99,7 +99,7 @@ type description struct {
 
 // describeTask counts a task's images by class and split, and looks up where it
 // comes from.
-func describeTask(t *datasets.Task, name, real string, survey *datasets.Survey) (description, error) {
+func describeTask(t *datasets.Task, real string, survey *datasets.Survey) (description, error) {
 	d := description{Hash: t.Hash, Pictures: survey, Classes: make([]splitCounts, len(t.ClassNames))}
 	for k := range d.Classes {
 		d.Classes[k] = splitCounts{Class: t.ClassNames[k], Caption: t.Captions[k]}

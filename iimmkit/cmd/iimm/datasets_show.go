@@ -85,7 +85,7 @@ func (o *datasetsShowOptions) run(ctx context.Context, s *streams, name string) 
 	for _, p := range problems {
 		s.warnf("%s", p)
 	}
-	d, err := describeTask(task, name, o.real, survey)
+	d, err := describeTask(task, o.real, survey)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -48,13 +49,13 @@ func listNotebooks(s *streams, paths []string, asJSON bool) error {
 		}
 	} else if len(found) > 0 {
 		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "NOTEBOOK\tKERNEL\tCELLS\tCODE\tEXECUTED\tTITLE")
+		fmt.Fprintln(w, "NOTEBOOK\tKERNEL\tCELLS\tCODE\tEXECUTED\tPARAMETERS\tTITLE")
 		for _, e := range found {
 			if e.Error != "" {
-				fmt.Fprintf(w, "%s\t-\t-\t-\t-\tcannot be read: %s\n", e.Path, e.Error)
+				fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\tcannot be read: %s\n", e.Path, e.Error)
 				continue
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", e.Path, dashed(e.Kernel), e.Cells, e.CodeCells, e.Executed, dashed(e.Title))
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", e.Path, dashed(e.Kernel), e.Cells, e.CodeCells, e.Executed, dashed(strings.Join(e.Parameters, ",")), dashed(e.Title))
 		}
 		if err := w.Flush(); err != nil {
 			return err

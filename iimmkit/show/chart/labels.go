@@ -185,20 +185,16 @@ func sign(v float64) float64 {
 
 func clampTo(v, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, v)) }
 
-// drawLabels draws what was placed and returns how many found no room.
-func drawLabels(c Canvas, labels []placement, size float64) (dropped int) {
+// drawLabels draws what was placed.
+func drawLabels(c Canvas, labels []placement, size float64) {
 	for _, l := range labels {
 		if l.placed && l.leader != nil {
 			c.Polyline(l.leader, Style{Stroke: axisColor, Width: .7})
 		}
 	}
 	for _, l := range labels {
-		switch {
-		case l.placed:
+		if l.placed {
 			c.Text(l.at, l.text, TextStyle{Size: size, Color: ink, Halo: true})
-		case l.text != "":
-			dropped++
 		}
 	}
-	return dropped
 }

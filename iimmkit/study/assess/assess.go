@@ -207,7 +207,7 @@ func DoOn(ctx context.Context, e *encoder.Encoder, data string, o Options, repor
 	if a.ImagesForIIMM, err = forecast.ImagesForIIMM(train.Images.Rows, half, .01); err != nil {
 		return nil, err
 	}
-	if err := a.probe(ctx, train, o.Load.Seed, report); err != nil {
+	if err := a.probe(ctx, train, report); err != nil {
 		return nil, fmt.Errorf("%s: probe: %w", task.Name, err)
 	}
 	if err := a.forecast(o); err != nil {
@@ -333,7 +333,7 @@ func (a *Assessment) doctor() {
 // is measured.
 var shots = []int{1, 2, 4, 8, 16, 32, 64, 128}
 
-func (a *Assessment) probe(ctx context.Context, train *embedding.Set, seed uint64, report progress.Reporter) error {
+func (a *Assessment) probe(ctx context.Context, train *embedding.Set, report progress.Reporter) error {
 	x, d, classes := train.Images.Float32s(), train.Images.Cols, train.Classes()
 	counts := make([]int, classes)
 	for _, y := range train.Labels {

@@ -101,7 +101,7 @@ func (c *Calibration) Forecast(q Query) (*Forecast, error) {
 		q.Methods = c.methods(q.Model)
 	}
 	for i, r := range q.Retain {
-		k, _, err := c.known(q.Model, r)
+		k, err := c.known(q.Model, r)
 		if err != nil {
 			return nil, err
 		}
@@ -133,18 +133,18 @@ func (c *Calibration) methods(model string) []string {
 	})
 }
 
-// known is what the model knew of a retained task, and whether the calibration has it.
-func (c *Calibration) known(model string, r Retain) (Known, bool, error) {
+// known is what the model knew of a retained task.
+func (c *Calibration) known(model string, r Retain) (Known, error) {
 	k, ok := c.Retained[model][r.Task]
 	if r.ZeroShotAccuracy != nil {
 		k.ZeroShotAccuracy = *r.ZeroShotAccuracy
 	} else if !ok {
-		return k, false, fmt.Errorf("retained task %q is not one of calibration %s: its zero-shot accuracy must be given", r.Task, c.Name)
+		return k, fmt.Errorf("retained task %q is not one of calibration %s: its zero-shot accuracy must be given", r.Task, c.Name)
 	}
 	if r.Classes != 0 {
 		k.Classes = r.Classes
 	}
-	return k, ok, nil
+	return k, nil
 }
 
 func (q Query) inputs() []input {
@@ -238,7 +238,7 @@ func (c *Calibration) forgetting(q Query, m *Method) error {
 	strange.strange = true
 	residuals := map[*pairs][]foldResiduals{}
 	for _, r := range q.Retain {
-		k, _, err := c.known(q.Model, r)
+		k, err := c.known(q.Model, r)
 		if err != nil {
 			return err
 		}

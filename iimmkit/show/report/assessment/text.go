@@ -70,9 +70,9 @@ func (t text) page(a *assess.Assessment, program string) (content, error) {
 	if budget.Text != nil {
 		c.Sections = append(c.Sections, budget)
 	}
-	c.Sections = append(c.Sections, t.classTable(a), t.pictures(a, t.typical, a.Pictures.Typical))
+	c.Sections = append(c.Sections, t.classTable(a), t.pictures(t.typical, a.Pictures.Typical))
 	if len(a.Pictures.Wrong) > 0 {
-		c.Sections = append(c.Sections, t.pictures(a, t.wrong, a.Pictures.Wrong))
+		c.Sections = append(c.Sections, t.pictures(t.wrong, a.Pictures.Wrong))
 	}
 	c.Sections = append(c.Sections, t.certainty(a), t.measuredTable(a), section{Title: t.glossary, Terms: t.terms}, t.source(a, program))
 	return c, nil
@@ -282,7 +282,7 @@ func (t text) classTable(a *assess.Assessment) section {
 	return s
 }
 
-func (t text) pictures(a *assess.Assessment, title string, list []assess.Picture) section {
+func (t text) pictures(title string, list []assess.Picture) section {
 	s := section{Title: title}
 	for _, p := range list {
 		caption := p.Class
