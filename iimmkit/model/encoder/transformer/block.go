@@ -2,6 +2,7 @@ package transformer
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -100,7 +101,7 @@ func attend(q, k, v, hidden *Node) *Node {
 	rows, queries, head := q.Shape().Dim(0), q.Shape().Dim(1), q.Shape().Dim(2)
 	keys := k.Shape().Dim(1)
 	q = MulScalar(q, 1/math.Sqrt(float64(head)))
-	scores := DotGeneral(q, []int{2}, []int{0}, k, []int{2}, []int{0})
+	scores := productT(q, k)
 	switch {
 	case hidden == nil:
 	case hidden.Rank() == 2:
@@ -110,7 +111,7 @@ func attend(q, k, v, hidden *Node) *Node {
 		scores = Add(Reshape(scores, batch, rows/batch, queries, keys), InsertAxes(hidden, 1))
 		scores = Reshape(scores, rows, queries, keys)
 	}
-	return DotGeneral(Softmax(scores, -1), []int{2}, []int{0}, v, []int{1}, []int{0})
+	return product(Softmax(scores, -1), v)
 }
 
 // joinHeads turns [batch·heads, tokens, head] into [batch, tokens, width].
@@ -148,5 +149,20 @@ func Linear(w Weights, x *Node) *Node {
 
 // Dense is Linear with the weight [out, in] and the bias [out] given.
 func Dense(x, weight, bias *Node) *Node {
-	return nn.Dense(x, weight, bias, compute.DenseLayoutOutputsInput)
+	fused := func() *Node { return nn.Dense(x, weight, bias, compute.DenseLayoutOutputsInput) }
+	if !onGo(x) {
+		return fused()
+	}
+	d := slices.Clone(x.Shape().Dimensions)
+	last := len(d) - 1
+	rows := Reshape(x, 1, -1, d[last])
+	d[last] = weight.Shape().Dim(0)
+	product := func() *Node {
+		y := productT(rows, InsertAxes(weight, 0))
+		return Add(Reshape(y, d...), ExpandLeftToRank(bias, len(d)))
+	}
+	if isSmall(rows, d[last]) {
+		return product()
+	}
+	return withGradient(fused, product)
 }
