@@ -88,9 +88,9 @@ func TestTheBestLookIsKept(t *testing.T) {
 		t.Errorf("last kept: step %d", last.Best)
 	}
 	restore(t, e, start)
-	o.KeepLast, o.Patience = false, 2
+	o.Steps, o.KeepLast, o.Patience = 300, false, 2
 	early := run(t, open(t, e, "full", o), d, 0)
-	if n := len(early.Checks); n >= 6 || early.Best != early.Checks[n-3].Step {
+	if n := len(early.Checks); n >= o.Steps/5 || early.Best != early.Checks[n-3].Step {
 		t.Errorf("patience of 2: kept step %d of %+v", early.Best, early.Checks)
 	}
 }
