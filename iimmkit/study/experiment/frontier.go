@@ -217,7 +217,7 @@ func (w *way) at(ctx context.Context, alpha float64) ([]*evaluate.Accuracy, erro
 	if err := finetune.Interpolate(w.e, w.start, w.tuned, alpha); err != nil {
 		return nil, err
 	}
-	f, err := w.features(ctx)
+	f, err := w.features(ctx, w.all())
 	if rerr := w.e.Restore(w.start); err == nil {
 		err = rerr
 	}

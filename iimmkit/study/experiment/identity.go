@@ -58,6 +58,13 @@ type planned struct {
 	hashes   map[string]string
 }
 
+// tested lists the tasks on which the tuned model is tested, in ascending order.
+func (p planned) tested() []int {
+	list := append(slices.Clone(p.OffTarget), p.Task)
+	slices.Sort(list)
+	return list
+}
+
 // asJSON returns v as it is read from its JSON.
 func asJSON(v any) (out map[string]any, err error) {
 	data, err := json.Marshal(v)

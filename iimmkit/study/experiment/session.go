@@ -27,7 +27,6 @@ type session struct {
 	// testPixels of all tasks in a row, so that they take few large calls; nil
 	// when they would take more memory than pixelBudget.
 	testPixels []float32
-	testTokens []int32
 	training   *taskData // the task whose training pixels are held
 	resumeDir  string    // of the files from which interrupted runs go on; "": there are none
 	// frozenTests are features before tuning, of methods that do not move the towers.
@@ -37,6 +36,7 @@ type session struct {
 // taskData is a task in the form in which the model reads it.
 type taskData struct {
 	*datasets.Task
+	first                   int // of its test images in the session's
 	trainLabels, testLabels []int
 	tokens                  []int32
 	frozen                  []float32 // unnormalised features of the training images, before tuning
@@ -87,7 +87,7 @@ func (s *session) open(ctx context.Context, report progress.Reporter) error {
 		if t.tokens, err = s.e.Tokenize(t.Captions); err != nil {
 			return fmt.Errorf("task %s: %w", t.Name, err)
 		}
-		s.testTokens = append(s.testTokens, t.tokens...)
+		t.first = images
 		images += t.Test.Len()
 	}
 	if values = images * 3 * size * size; values > pixelBudget {
@@ -149,15 +149,14 @@ func (s *session) testFeatures(ctx context.Context, t *taskData) ([]float32, err
 	if s.testPixels == nil {
 		return s.e.FeaturesOf(ctx, t.Test, t.Name, progress.Discard)
 	}
+	return s.e.ImageFeatures(s.pixelsOf(t, t))
+}
+
+// pixelsOf returns the held pixels of the test images of the tasks from first to last.
+func (s *session) pixelsOf(first, last *taskData) []float32 {
 	size := s.e.Config().ImageSize
-	width, first := 3*size*size, 0
-	for _, u := range s.tasks {
-		if u == t {
-			return s.e.ImageFeatures(s.testPixels[first*width : (first+t.Test.Len())*width])
-		}
-		first += u.Test.Len()
-	}
-	return nil, fmt.Errorf("task %s is not of this session", t.Name)
+	width := 3 * size * size
+	return s.testPixels[first.first*width : (last.first+last.Test.Len())*width]
 }
 
 // texts returns the unit embeddings of a task's captions by the encoder as it is now.
@@ -169,43 +168,67 @@ func (s *session) texts(t *taskData) ([]float32, error) {
 	return x, encoder.Normalize(x, s.e.Config().EmbedDim)
 }
 
-// features returns the unnormalised features of all tasks' test images and
-// captions, one task after the other, by the encoder as it is now.
-func (s *session) features(ctx context.Context) (f testFeatures, err error) {
-	if f.texts, err = s.e.TextFeatures(s.testTokens); err != nil {
+// testFeatures are unnormalised features of test images and of captions, of one
+// task after the other.
+type testFeatures struct {
+	tasks         []int // in ascending order
+	images, texts []float32
+}
+
+// all lists the session's tasks.
+func (s *session) all() []int {
+	list := make([]int, len(s.tasks))
+	for k := range list {
+		list[k] = k
+	}
+	return list
+}
+
+// features returns the features of tasks, in ascending order, by the encoder as it is now.
+func (s *session) features(ctx context.Context, tasks []int) (testFeatures, error) {
+	f := testFeatures{tasks: tasks}
+	var tokens []int32
+	for _, k := range tasks {
+		tokens = append(tokens, s.tasks[k].tokens...)
+	}
+	var err error
+	if f.texts, err = s.e.TextFeatures(tokens); err != nil {
 		return f, err
 	}
-	if s.testPixels != nil {
-		f.images, err = s.e.ImageFeatures(s.testPixels)
-		return f, err
-	}
-	for _, t := range s.tasks {
-		x, err := s.testFeatures(ctx, t)
+	for i := 0; i < len(tasks); {
+		end := i + 1
+		var x []float32
+		if s.testPixels == nil {
+			x, err = s.testFeatures(ctx, s.tasks[tasks[i]])
+		} else {
+			for end < len(tasks) && tasks[end] == tasks[end-1]+1 { // neighbours take one call
+				end++
+			}
+			x, err = s.e.ImageFeatures(s.pixelsOf(s.tasks[tasks[i]], s.tasks[tasks[end-1]]))
+		}
 		if err != nil {
 			return f, err
 		}
 		f.images = append(f.images, x...)
+		i = end
 	}
 	return f, nil
 }
 
-// testFeatures are unnormalised features of test images and of captions.
-type testFeatures struct{ images, texts []float32 }
-
-// adapted returns the features before tuning as an adapter changes them, with
+// adapted returns the features of all tasks before tuning as an adapter changes them, with
 // part times its share. The encoder must have the weights of the start.
 func (s *session) adapted(ctx context.Context, a *finetune.Adapter, part float64) (testFeatures, error) {
 	if s.frozenTests == nil {
-		f, err := s.features(ctx)
+		f, err := s.features(ctx, s.all())
 		if err != nil {
 			return f, err
 		}
 		s.frozenTests = &f
 	}
-	return testFeatures{a.Images(s.frozenTests.images, part), a.Texts(s.frozenTests.texts, part)}, nil
+	return testFeatures{s.frozenTests.tasks, a.Images(s.frozenTests.images, part), a.Texts(s.frozenTests.texts, part)}, nil
 }
 
-// classify tests features on every task.
+// classify tests features on their tasks. Of others the outcome is nil.
 func (s *session) classify(f testFeatures) ([]*evaluate.Accuracy, error) {
 	d := s.e.Config().EmbedDim
 	if err := encoder.Normalize(f.texts, d); err != nil {
@@ -213,7 +236,8 @@ func (s *session) classify(f testFeatures) ([]*evaluate.Accuracy, error) {
 	}
 	out := make([]*evaluate.Accuracy, len(s.tasks))
 	image, text := 0, 0
-	for k, t := range s.tasks {
+	for _, k := range f.tasks {
+		t := s.tasks[k]
 		var err error
 		out[k], err = evaluate.ZeroShot(f.images[image*d:(image+t.Test.Len())*d], f.texts[text*d:(text+len(t.Captions))*d], d, t.testLabels)
 		if err != nil {
@@ -323,7 +347,7 @@ func (s *session) tune(ctx context.Context, p planned, data finetune.Data, run *
 		if tuned.Adapter != nil {
 			f, err = s.adapted(ctx, tuned.Adapter, 1)
 		} else {
-			f, err = s.features(ctx)
+			f, err = s.features(ctx, p.tested())
 		}
 		if err != nil {
 			return err
