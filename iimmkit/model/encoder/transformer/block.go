@@ -157,12 +157,12 @@ func Dense(x, weight, bias *Node) *Node {
 	last := len(d) - 1
 	rows := Reshape(x, 1, -1, d[last])
 	d[last] = weight.Shape().Dim(0)
-	product := func() *Node {
+	unfused := func() *Node {
 		y := productT(rows, InsertAxes(weight, 0))
 		return Add(Reshape(y, d...), ExpandLeftToRank(bias, len(d)))
 	}
 	if isSmall(rows, d[last]) {
-		return product()
+		return unfused()
 	}
-	return withGradient(fused, product)
+	return withGradient(fused, unfused)
 }

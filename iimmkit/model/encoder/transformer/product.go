@@ -9,18 +9,20 @@ import (
 
 // product is a·b of each batch: a [batch, m, k], b [batch, k, n] -> [batch, m, n].
 func product(a, b *Node) *Node {
+	multiply := func() *Node { return dot(a, b) }
 	if onGo(a) {
-		return goProduct(dot, a, b, transpose(b))
+		return goProduct(multiply, a, b, transpose(b))
 	}
-	return dot(a, b)
+	return multiply()
 }
 
 // productT is a·bᵀ of each batch: a [batch, m, k], b [batch, n, k] -> [batch, m, n].
 func productT(a, b *Node) *Node {
+	multiply := func() *Node { return dotT(a, b) }
 	if onGo(a) {
-		return goProduct(func(a, _ *Node) *Node { return dotT(a, b) }, a, transpose(b), b)
+		return goProduct(multiply, a, transpose(b), b)
 	}
-	return dotT(a, b)
+	return multiply()
 }
 
 func dot(a, b *Node) *Node {
@@ -52,15 +54,15 @@ const (
 func isSmall(a *Node, n int) bool { return a.Shape().Size()*n < smallProduct }
 
 // goProduct is a·b, a [batch, m, k], b [batch, k, n], t = bᵀ, on the Go backend:
-// multiply of a and b when it is large. Its gradients are products of the form
+// what multiply returns when it is large. Its gradients are products of the form
 // a·b, too, da = dy·t and dt = dyᵀ·a.
-func goProduct(multiply func(a, b *Node) *Node, a, b, t *Node) *Node {
+func goProduct(multiply func() *Node, a, b, t *Node) *Node {
 	gradient := func(a, t *Node) *Node {
 		return Add(dotT(a, StopGradient(t)), transpose(dotT(t, StopGradient(a))))
 	}
 	n := b.Shape().Dim(2)
 	if !isSmall(a, n) {
-		return withGradient(func() *Node { return multiply(a, b) }, func() *Node { return gradient(a, t) })
+		return withGradient(multiply, func() *Node { return gradient(a, t) })
 	}
 	return withGradient(
 		func() *Node {
