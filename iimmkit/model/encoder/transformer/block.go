@@ -149,20 +149,12 @@ func Linear(w Weights, x *Node) *Node {
 
 // Dense is Linear with the weight [out, in] and the bias [out] given.
 func Dense(x, weight, bias *Node) *Node {
-	fused := func() *Node { return nn.Dense(x, weight, bias, compute.DenseLayoutOutputsInput) }
-	if !onGo(x) {
-		return fused()
-	}
 	d := slices.Clone(x.Shape().Dimensions)
 	last := len(d) - 1
-	rows := Reshape(x, 1, -1, d[last])
+	rows, w := Reshape(x, 1, -1, d[last]), InsertAxes(weight, 0)
+	if !smallOnGo(rows, w) {
+		return nn.Dense(x, weight, bias, compute.DenseLayoutOutputsInput)
+	}
 	d[last] = weight.Shape().Dim(0)
-	unfused := func() *Node {
-		y := productT(rows, InsertAxes(weight, 0))
-		return Add(Reshape(y, d...), ExpandLeftToRank(bias, len(d)))
-	}
-	if isSmall(rows, d[last]) {
-		return unfused()
-	}
-	return withGradient(fused, unfused)
+	return Add(Reshape(productT(rows, w), d...), ExpandLeftToRank(bias, len(d)))
 }

@@ -9,20 +9,18 @@ import (
 
 // product is a·b of each batch: a [batch, m, k], b [batch, k, n] -> [batch, m, n].
 func product(a, b *Node) *Node {
-	multiply := func() *Node { return dot(a, b) }
-	if onGo(a) {
-		return goProduct(multiply, a, b, transpose(b))
+	if smallOnGo(a, b) {
+		return smallProduct(a, b, transpose(b))
 	}
-	return multiply()
+	return dot(a, b)
 }
 
 // productT is a·bᵀ of each batch: a [batch, m, k], b [batch, n, k] -> [batch, m, n].
 func productT(a, b *Node) *Node {
-	multiply := func() *Node { return dotT(a, b) }
-	if onGo(a) {
-		return goProduct(multiply, a, transpose(b), b)
+	if smallOnGo(a, b) {
+		return smallProduct(a, transpose(b), b)
 	}
-	return multiply()
+	return dotT(a, b)
 }
 
 func dot(a, b *Node) *Node {
@@ -35,51 +33,41 @@ func dotT(a, b *Node) *Node {
 
 func transpose(x *Node) *Node { return TransposeAllAxes(x, 0, 2, 1) }
 
-// onGo reports whether GoMLX's Go backend computes x.
-func onGo(x *Node) bool { return backend.Name(x.Graph().Backend()) == backend.Go }
-
-// The Go backend computes products of less than smallProduct multiplications by
-// kernels of which one is fast: that of a [m, k]·b [k, n] with n at least
-// fewest and a multiple of lanes. The one of a·bᵀ, to which it also brings the
-// gradients that GoMLX derives, and every remainder of n mix scalar with vector
-// instructions, which costs some 200 ns an element.
+// The Go backend computes products of less than fewMultiplications by kernels of
+// which one is fast: that of a [m, k]·b [k, n] with n at least fewest and a
+// multiple of lanes. The one of a·bᵀ, to which it also brings the gradients that
+// GoMLX derives, and every remainder of n mix scalar with vector instructions,
+// which costs some 200 ns an element. With AVX-512 it counts the multiplications
+// of all batches, with AVX2 those of one; laid out for the fast kernel, many
+// small ones are no slower by those for large ones.
 const (
-	smallProduct = 4 << 20
-	lanes        = 16
-	fewest       = 2 * lanes
+	fewMultiplications = 4 << 20
+	lanes              = 16
+	fewest             = 2 * lanes
 )
 
-// isSmall reports whether a product of a [batch, m, k] with n columns takes the
-// Go backend's kernels for small ones.
-func isSmall(a *Node, n int) bool { return a.Shape().Size()*n < smallProduct }
-
-// goProduct is a·b, a [batch, m, k], b [batch, k, n], t = bᵀ, on the Go backend:
-// what multiply returns when it is large. Its gradients are products of the form
-// a·b, too, da = dy·t and dt = dyᵀ·a.
-func goProduct(multiply func() *Node, a, b, t *Node) *Node {
-	gradient := func(a, t *Node) *Node {
-		return Add(dotT(a, StopGradient(t)), transpose(dotT(t, StopGradient(a))))
-	}
-	n := b.Shape().Dim(2)
-	if !isSmall(a, n) {
-		return withGradient(multiply, func() *Node { return gradient(a, t) })
-	}
-	return withGradient(
-		func() *Node {
-			y := dot(a, widen(b))
-			if y.Shape().Dim(2) != n {
-				y = Slice(y, AxisRange(), AxisRange(), AxisRange(0, n))
-			}
-			return y
-		},
-		func() *Node { return gradient(widen(a), widen(t)) })
+// smallOnGo reports whether GoMLX's Go backend computes the product of a [batch,
+// m, k] and b [batch, k, n] or [batch, n, k], and each of a batch is a small one.
+func smallOnGo(a, b *Node) bool {
+	return backend.Name(a.Graph().Backend()) == backend.Go && a.Shape().Dim(1)*b.Shape().Dim(1)*b.Shape().Dim(2) < fewMultiplications
 }
 
-// withGradient is value, with the gradient of like, which is not computed.
-func withGradient(value, like func() *Node) *Node {
+// smallProduct is a·b, a [batch, m, k], b [batch, k, n], t = bᵀ, for the fast
+// kernel. Its gradients are products of the form a·b, too, da = dy·t and dt = dyᵀ·a.
+func smallProduct(a, b, t *Node) *Node {
+	value := func() *Node {
+		y, n := dot(a, widen(b)), b.Shape().Dim(2)
+		if y.Shape().Dim(2) != n {
+			y = Slice(y, AxisRange(), AxisRange(), AxisRange(0, n))
+		}
+		return y
+	}
+	// The gradient is that of the second function's outcome, which is not computed
+	// unless fusion is switched off.
 	y, _ := InternalFusedOpCaller(value, func() *Node {
-		l := like()
-		return Add(l, StopGradient(Sub(value(), l))) // value again, should fusion be switched off
+		a, t := widen(a), widen(t)
+		like := Add(dotT(a, StopGradient(t)), transpose(dotT(t, StopGradient(a))))
+		return Add(like, StopGradient(Sub(value(), like)))
 	}, true)
 	return y
 }
