@@ -3,10 +3,7 @@ package download
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -65,8 +62,8 @@ func readLock() (Lock, error) {
 	if err != nil {
 		return Lock{}, err
 	}
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	data, err := store.ReadIfThere(path)
+	if err != nil {
 		return Lock{}, err
 	}
 	return lockOf(data, path)

@@ -3,10 +3,7 @@ package bench
 import (
 	"bytes"
 	"encoding/csv"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strconv"
 
 	"github.com/iimmkit/iimm/iimmkit/file/store"
@@ -37,8 +34,8 @@ func (r ScaleRun) record() []string {
 // AddToCSV adds a line to a file, which is made, with a header, when it is absent.
 // Another file than one of such lines is refused and stays as it is.
 func (r ScaleRun) AddToCSV(path string) error {
-	old, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	old, err := store.ReadIfThere(path)
+	if err != nil {
 		return err
 	}
 	var b bytes.Buffer

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -182,11 +180,7 @@ func (o *watchOptions) read() ([]byte, error) {
 	if o.state == "" {
 		return nil, nil
 	}
-	state, err := os.ReadFile(o.state)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return state, err
+	return store.ReadIfThere(o.state)
 }
 
 func (r watched) print(s *streams) error {

@@ -1,11 +1,15 @@
 package store
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"time"
 )
+
+// ReadIfThere reads a file: nil when there is none.
+func ReadIfThere(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	return data, ignoreGone(err)
+}
 
 // Update changes a small file that several processes write: change gets what it
 // holds, nil when there is none, and returns what it is to hold. Meanwhile no other
@@ -16,8 +20,8 @@ func Update(path string, change func(data []byte) ([]byte, error)) error {
 		return err
 	}
 	defer unlock()
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	data, err := ReadIfThere(path)
+	if err != nil {
 		return err
 	}
 	if data, err = change(data); err != nil {

@@ -36,7 +36,7 @@ type session struct {
 // taskData is a task in the form in which the model reads it.
 type taskData struct {
 	*datasets.Task
-	first                   int // of its test images in the session's
+	first                   int // place of its first test image among the session's
 	trainLabels, testLabels []int
 	tokens                  []int32
 	frozen                  []float32 // unnormalised features of the training images, before tuning
@@ -152,11 +152,11 @@ func (s *session) testFeatures(ctx context.Context, t *taskData) ([]float32, err
 	return s.e.ImageFeatures(s.pixelsOf(t, t))
 }
 
-// pixelsOf returns the held pixels of the test images of the tasks from first to last.
-func (s *session) pixelsOf(first, last *taskData) []float32 {
+// pixelsOf returns the held pixels of the test images of neighbouring tasks.
+func (s *session) pixelsOf(from, to *taskData) []float32 {
 	size := s.e.Config().ImageSize
 	width := 3 * size * size
-	return s.testPixels[first.first*width : (last.first+last.Test.Len())*width]
+	return s.testPixels[from.first*width : (to.first+to.Test.Len())*width]
 }
 
 // texts returns the unit embeddings of a task's captions by the encoder as it is now.

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -128,8 +125,8 @@ func pins() (map[string]Pin, error) {
 }
 
 func readLock(path string) (Lock, error) {
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	data, err := store.ReadIfThere(path)
+	if err != nil {
 		return Lock{}, err
 	}
 	return lockOf(data, path)
