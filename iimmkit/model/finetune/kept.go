@@ -89,10 +89,16 @@ func Keep(dir string, e *encoder.Encoder, base Base, method string, t *Tuned) er
 // Open reads what Keep wrote.
 func Open(dir string) (*Kept, error) {
 	k := &Kept{}
-	for name, read := range map[string]func(*Kept, *tensorfile.Safetensors) error{
-		deltaFile: (*Kept).readDelta, loraFile: (*Kept).readLoRA, adapterFile: (*Kept).readAdapter, probeFile: (*Kept).readProbe,
+	for _, part := range []struct {
+		file string
+		read func(*Kept, *tensorfile.Safetensors) error
+	}{
+		{deltaFile, (*Kept).readDelta},
+		{loraFile, (*Kept).readLoRA},
+		{adapterFile, (*Kept).readAdapter},
+		{probeFile, (*Kept).readProbe},
 	} {
-		path := filepath.Join(dir, name)
+		path := filepath.Join(dir, part.file)
 		f, err := tensorfile.OpenSafetensors(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -109,7 +115,7 @@ func Open(dir string) (*Kept, error) {
 			err = fmt.Errorf("%s holds what came of methods %s and %s", dir, k.Method, method)
 		default:
 			k.Method, k.Base = method, Base{f.Metadata()["model"], f.Metadata()["model_hash"]}
-			if err = read(k, f); err != nil {
+			if err = part.read(k, f); err != nil {
 				err = fmt.Errorf("%s: %w", path, err)
 			}
 		}
