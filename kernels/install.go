@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -156,8 +157,11 @@ func (v variant) spec(dir string, t toolchain, tools, module string) Spec {
 		"IIMM_INSTALLED_MODULE": module,
 		"GOEXPERIMENT":          "simd",
 		"CGO_ENABLED":           cgo,
-		// Keeps the Go backend's speed; see backend.WithoutPreemption.
+		// Keeps the Go backend's speed; see backend.Environment.
 		"GODEBUG": "asyncpreemptoff=1",
+	}
+	if v.cgo && runtime.GOOS == "linux" {
+		env["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1" // XLA's, likewise
 	}
 	// Jupyter may be started from another environment than this one.
 	if cache := os.Getenv("IIMM_CACHE"); cache != "" {

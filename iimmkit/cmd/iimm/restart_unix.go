@@ -9,11 +9,11 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
 )
 
-// restart replaces this process by itself in the environment in which the Go
-// backend keeps its speed, when it is not in it. Where that is not possible, the
-// process goes on.
+// restart replaces this process by itself in the environment in which backends
+// keep their speed, when it is not in it. Where that is not possible, the process
+// goes on.
 func restart() {
-	env, changed := backend.WithoutPreemption(os.Environ())
+	env, changed := backend.Environment(os.Environ())
 	if !changed {
 		return
 	}
