@@ -161,7 +161,8 @@ func (v variant) spec(dir string, t toolchain, tools, module string) Spec {
 		"GODEBUG": "asyncpreemptoff=1",
 	}
 	if v.cgo && runtime.GOOS == "linux" {
-		env["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1" // XLA's, likewise
+		// XLA's, likewise.
+		env["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776"
 	}
 	// Jupyter may be started from another environment than this one.
 	if cache := os.Getenv("IIMM_CACHE"); cache != "" {

@@ -6,8 +6,24 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/file/progress"
 )
+
+func TestCellsOnXLAHaveTheEnvironmentOfTheCommand(t *testing.T) {
+	for _, v := range variants {
+		if !v.cgo {
+			continue
+		}
+		var env []string
+		for name, value := range v.spec("", toolchain{}, "", "").Env {
+			env = append(env, name+"="+value)
+		}
+		if want, changed := backend.Environment(env); changed {
+			t.Errorf("kernel %s: %q, want %q", v.name, env, want)
+		}
+	}
+}
 
 // built returns the folder of the real tools, built when they are not in the
 // cache; where they cannot be had the test is skipped, or fails when

@@ -12,10 +12,12 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
 )
 
 func main() {
-	restart()
+	backend.Restart()
 	os.Exit(run(os.Args[1:], newStreams(os.Stdout, os.Stderr)))
 }
 

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// tunables is the variable that glibc reads its settings from.
+const tunables = "GLIBC_TUNABLES"
+
 // setting is one of several that a variable of the environment holds.
 type setting struct{ variable, separator, name, value string }
 
@@ -17,13 +20,20 @@ var (
 	// as math.Exp is a hundred times slower on some processors (1.5 µs instead of
 	// 10 ns a call on an Emerald Rapids Xeon), which made a ViT-B/32 on the Go
 	// backend six times slower.
-	preemptionOff = setting{"GODEBUG", ",", "asyncpreemptoff", "1"}
+	preemptionOff = []setting{{"GODEBUG", ",", "asyncpreemptoff", "1"}}
 
-	// hugePages keeps the speed of XLA on the CPU: results of every call, in tuning
-	// the weights and the optimiser's state, go to fresh memory there, 1.8 GB a step
-	// of a ViT-B/32. glibc 2.35 and later then asks for it in pages of 2 MB, of which
-	// the kernel has to make 512 times fewer.
-	hugePages = setting{"GLIBC_TUNABLES", ":", "glibc.malloc.hugetlb", "1"}
+	// keptMemory keeps the speed of XLA on the CPU. The results of every call, in
+	// tuning all weights and the optimiser's state, are allocated anew there and the
+	// old ones freed, 1.8 GB each a step of a ViT-B/32. glibc gives such memory back to
+	// the kernel, which fills it with zeros page after page when it is asked for again;
+	// by these settings it is kept, in one heap, and asked for in pages of 2 MB (by
+	// glibc 2.35 and later; others pass over what they do not know).
+	keptMemory = []setting{
+		{tunables, ":", "glibc.malloc.hugetlb", "1"},
+		{tunables, ":", "glibc.malloc.arena_max", "1"},
+		{tunables, ":", "glibc.malloc.mmap_max", "0"},
+		{tunables, ":", "glibc.malloc.trim_threshold", "1099511627776"},
+	}
 )
 
 // Environment returns the environment of a process in which the backends that
@@ -31,19 +41,18 @@ var (
 // says of a setting stays as it is. The Go runtime and glibc read their settings
 // at the start of a process only.
 func Environment(env []string) ([]string, bool) {
+	var settings []setting
+	if simd {
+		settings = append(settings, preemptionOff...)
+	}
+	if xlaMissing == "" && runtime.GOOS == "linux" {
+		settings = append(settings, keptMemory...)
+	}
 	changed := false
-	for _, s := range []struct {
-		setting
-		useful bool
-	}{
-		{preemptionOff, simd},
-		{hugePages, xlaMissing == "" && runtime.GOOS == "linux"},
-	} {
-		if s.useful {
-			var added bool
-			env, added = s.in(env)
-			changed = changed || added
-		}
+	for _, s := range settings {
+		var added bool
+		env, added = s.in(env)
+		changed = changed || added
 	}
 	return env, changed
 }

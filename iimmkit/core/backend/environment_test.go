@@ -7,18 +7,19 @@ import (
 )
 
 func TestSettingsAreAddedOnce(t *testing.T) {
+	off, one := preemptionOff[0], keptMemory[1]
 	for _, c := range []struct {
 		setting
 		env, want []string
 		changed   bool
 	}{
-		{preemptionOff, []string{"A=1"}, []string{"A=1", "GODEBUG=asyncpreemptoff=1"}, true},
-		{preemptionOff, []string{"GODEBUG=", "A=1"}, []string{"A=1", "GODEBUG=asyncpreemptoff=1"}, true},
-		{preemptionOff, []string{"GODEBUG=gctrace=1"}, []string{"GODEBUG=gctrace=1,asyncpreemptoff=1"}, true},
-		{preemptionOff, []string{"GODEBUG=asyncpreemptoff=0", "A=1"}, []string{"GODEBUG=asyncpreemptoff=0", "A=1"}, false},
-		{hugePages, nil, []string{"GLIBC_TUNABLES=glibc.malloc.hugetlb=1"}, true},
-		{hugePages, []string{"GLIBC_TUNABLES=glibc.malloc.check=1"}, []string{"GLIBC_TUNABLES=glibc.malloc.check=1:glibc.malloc.hugetlb=1"}, true},
-		{hugePages, []string{"GLIBC_TUNABLES=glibc.malloc.hugetlb=0"}, []string{"GLIBC_TUNABLES=glibc.malloc.hugetlb=0"}, false},
+		{off, []string{"A=1"}, []string{"A=1", "GODEBUG=asyncpreemptoff=1"}, true},
+		{off, []string{"GODEBUG=", "A=1"}, []string{"A=1", "GODEBUG=asyncpreemptoff=1"}, true},
+		{off, []string{"GODEBUG=gctrace=1"}, []string{"GODEBUG=gctrace=1,asyncpreemptoff=1"}, true},
+		{off, []string{"GODEBUG=asyncpreemptoff=0", "A=1"}, []string{"GODEBUG=asyncpreemptoff=0", "A=1"}, false},
+		{one, nil, []string{"GLIBC_TUNABLES=glibc.malloc.arena_max=1"}, true},
+		{one, []string{"GLIBC_TUNABLES=glibc.malloc.check=1"}, []string{"GLIBC_TUNABLES=glibc.malloc.check=1:glibc.malloc.arena_max=1"}, true},
+		{one, []string{"GLIBC_TUNABLES=glibc.malloc.arena_max=8"}, []string{"GLIBC_TUNABLES=glibc.malloc.arena_max=8"}, false},
 	} {
 		got, changed := c.in(c.env)
 		if !slices.Equal(got, c.want) || changed != c.changed {
@@ -32,10 +33,14 @@ func TestSettingsAreAddedOnce(t *testing.T) {
 
 func TestEnvironmentHasWhatThisBinaryNeeds(t *testing.T) {
 	env, changed := Environment([]string{"A=1"})
-	for s, useful := range map[setting]bool{preemptionOff: simd, hugePages: xlaMissing == "" && runtime.GOOS == "linux"} {
-		if _, absent := s.in(env); absent == useful {
-			t.Errorf("%q: setting %s absent: %v, useful: %v", env, s.name, absent, useful)
-		}
+	has := func(list []setting) bool {
+		return !slices.ContainsFunc(list, func(s setting) bool { _, absent := s.in(env); return absent })
+	}
+	if has(preemptionOff) != simd {
+		t.Errorf("%q, with SIMD: %v", env, simd)
+	}
+	if linux := runtime.GOOS == "linux"; has(keptMemory) != (xlaMissing == "" && linux) {
+		t.Errorf("%q, without XLA: %q, on Linux: %v", env, xlaMissing, linux)
 	}
 	if again, twice := Environment(env); twice || changed == slices.Equal(env, []string{"A=1"}) || !slices.Equal(again, env) {
 		t.Errorf("%q (%v), then %q (%v)", env, changed, again, twice)

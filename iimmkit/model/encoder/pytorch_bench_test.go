@@ -3,21 +3,25 @@ package encoder_test
 import (
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
 	"github.com/iimmkit/iimm/iimmkit/model/encoder/encodertest"
 )
 
+// The benchmarks are run as the command runs.
+func TestMain(m *testing.M) {
+	backend.Restart()
+	os.Exit(m.Run())
+}
+
 // benchBatch is the number of images, and of captions, that are embedded at once.
 const benchBatch = 32
 
 // BenchmarkViTB32 embeds 32 images of 224 x 224 pixels and 32 captions of 77
 // tokens with a CLIP ViT-B/32 of random weights: on every usable backend, and
-// with PyTorch, in one run. IIMM_PYTHON says which Python has torch and open_clip.
+// with PyTorch, in one run.
 func BenchmarkViTB32(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	pixels := make([]float32, benchBatch*3*224*224)
@@ -46,25 +50,9 @@ func BenchmarkViTB32(b *testing.B) {
 		})
 		engine.Finalize()
 	}
-	python := os.Getenv("IIMM_PYTHON")
-	if python == "" {
-		python = "python3"
-	}
 	for _, tower := range []string{"images", "texts"} {
 		b.Run(tower+"/pytorch", func(b *testing.B) {
-			for b.Loop() {
-				out, err := exec.Command(python, "testdata/pytorch_speed.py", tower, strconv.Itoa(benchBatch)).CombinedOutput()
-				lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-				last := lines[len(lines)-1]
-				if err != nil {
-					b.Skipf("%s cannot run torch and open_clip (IIMM_PYTHON says which Python): %v: %s", python, err, last)
-				}
-				speed, err := strconv.ParseFloat(last, 64)
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.ReportMetric(speed, "rows/s")
-			}
+			encodertest.PyTorch(b, "rows/s", "testdata/pytorch_speed.py", tower, strconv.Itoa(benchBatch))
 		})
 	}
 }

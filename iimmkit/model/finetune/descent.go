@@ -103,15 +103,19 @@ func (t *descent) Run(ctx context.Context, d Data, job Job) (*Tuned, error) {
 		rates = []float64{t.method.Rate}
 	}
 	defer t.e.Moved()
-	start, err := values(t.vars)
-	if err != nil {
-		return nil, err
+	var start [][]float32
+	if len(rates) > 1 {
+		if start, err = values(t.vars); err != nil {
+			return nil, err
+		}
 	}
 	var best *outcome
 	var failure error
 	for i, rate := range rates {
-		if err := setValues(t.vars, start); err != nil {
-			return nil, err
+		if i > 0 {
+			if err := setValues(t.vars, start); err != nil {
+				return nil, err
+			}
 		}
 		r, err := t.descend(ctx, b, rate, job, i)
 		switch {
@@ -130,8 +134,10 @@ func (t *descent) Run(ctx context.Context, d Data, job Job) (*Tuned, error) {
 	if best == nil {
 		return nil, fmt.Errorf("method %s: no learning rate of %v will do: %w", t.method.Name, rates, failure)
 	}
-	if err := setValues(t.vars, best.weights); err != nil {
-		return nil, err
+	if len(rates) > 1 || best.step < t.step.Steps() { // else these are the weights already
+		if err := setValues(t.vars, best.weights); err != nil {
+			return nil, err
+		}
 	}
 	tuned := &Tuned{Losses: best.Losses, Rate: best.rate, Checks: best.Checks, Best: best.step, Moved: encoder.Weights{}}
 	own := t.e.WeightNames()

@@ -3,9 +3,7 @@ package finetune_test
 import (
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/iimmkit/iimm/iimmkit/core/backend"
@@ -15,11 +13,16 @@ import (
 	"github.com/iimmkit/iimm/iimmkit/model/finetune"
 )
 
+// The benchmark is run as the command runs.
+func TestMain(m *testing.M) {
+	backend.Restart()
+	os.Exit(m.Run())
+}
+
 // BenchmarkTuningStep takes AdamW steps of full tuning on a task of ten
 // classes, whose captions are encoded in every step, with models of random
 // weights: the size of the shipped CLIP in batches of 32, ViT-B/32 in batches of
-// 16. On every usable backend, and with PyTorch, in one run. IIMM_PYTHON says
-// which Python has torch and open_clip.
+// 16. On every usable backend, and with PyTorch, in one run.
 func BenchmarkTuningStep(b *testing.B) {
 	for _, m := range []struct {
 		name  string
@@ -78,23 +81,7 @@ func BenchmarkTuningStep(b *testing.B) {
 			})
 		}
 		b.Run(m.name+"/pytorch", func(b *testing.B) {
-			python := os.Getenv("IIMM_PYTHON")
-			if python == "" {
-				python = "python3"
-			}
-			for range b.N {
-				out, err := exec.Command(python, "testdata/pytorch_step.py", m.name, strconv.Itoa(m.batch), strconv.Itoa(classes)).CombinedOutput()
-				lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-				last := lines[len(lines)-1]
-				if err != nil {
-					b.Skipf("%s cannot run torch and open_clip (IIMM_PYTHON says which Python): %v: %s", python, err, last)
-				}
-				speed, err := strconv.ParseFloat(last, 64)
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.ReportMetric(speed, "steps/s")
-			}
+			encodertest.PyTorch(b, "steps/s", "testdata/pytorch_step.py", m.name, strconv.Itoa(m.batch), strconv.Itoa(classes))
 		})
 	}
 }

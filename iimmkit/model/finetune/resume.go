@@ -23,8 +23,12 @@ type resumePoint struct {
 	progress
 }
 
-// saveEvery is the time between two states of a run in its file.
-const saveEvery = 20 * time.Second
+// A run's state is written to its file at most every saveEvery, and so seldom
+// that writing takes no more than one part in saveShare of the time.
+const (
+	saveEvery = 20 * time.Second
+	saveShare = 20
+)
 
 // resume brings the run at the learning rate of an index to where its file
 // says it was, and returns what is called after each step to keep that file.
@@ -40,13 +44,16 @@ func (t *descent) resume(job Job, index int, b *batches, r *outcome) (save func(
 	if err := t.load(path, run, r); err != nil {
 		return nil, err
 	}
-	last, saved := time.Now(), false
+	last, pause, saved := time.Now(), saveEvery, false
 	return func(done bool) error {
-		if time.Since(last) < saveEvery && !t.always && !(done && saved) {
+		if time.Since(last) < pause && !t.always && !(done && saved) {
 			return nil
 		}
+		start := time.Now()
+		err := t.store(path, run, r)
 		last, saved = time.Now(), true
-		return t.store(path, run, r)
+		pause = max(saveEvery, saveShare*last.Sub(start))
+		return err
 	}, nil
 }
 

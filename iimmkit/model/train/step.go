@@ -7,7 +7,6 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -20,6 +19,7 @@ type Step struct {
 	opt   Optimizer
 	vars  []*model.Variable
 	state []*model.Variable // slots of vars[0], of vars[1], …
+	zeros []*tensors.Tensor // what Reset gave the state
 	t     int
 	clip  float64
 }
@@ -45,11 +45,12 @@ func NewStep(b compute.Backend, store *model.Store, vars []*model.Variable, o Op
 	for _, v := range vars {
 		for k := range o.Optimizer.slots() {
 			path := fmt.Sprintf("/optimizer/%d%s", k, v.Path())
-			state := store.GetVariable(path)
+			state, zeros := store.GetVariable(path), (*tensors.Tensor)(nil)
 			if state == nil {
-				state = store.VariableWithValue(path, tensors.FromShape(shapes.Make(dtypes.Float32, v.Shape().Dimensions...)))
+				zeros = tensors.FromShape(v.Shape())
+				state = store.VariableWithValue(path, zeros)
 			}
-			s.state = append(s.state, state.SetTrainable(false))
+			s.state, s.zeros = append(s.state, state.SetTrainable(false)), append(s.zeros, zeros)
 		}
 	}
 	if err := s.Reset(); err != nil {
@@ -145,8 +146,12 @@ func (s *Step) Steps() int { return s.t }
 // Reset forgets momentum and step count. The weights stay.
 func (s *Step) Reset() error {
 	s.t = 0
-	for _, v := range s.state {
-		if err := v.SetValue(tensors.FromShape(shapes.Make(dtypes.Float32, v.Shape().Dimensions...))); err != nil {
+	for i, v := range s.state {
+		if value, err := v.Value(); err == nil && value == s.zeros[i] {
+			continue // no step was taken since: each gives the variable another tensor
+		}
+		s.zeros[i] = tensors.FromShape(v.Shape())
+		if err := v.SetValue(s.zeros[i]); err != nil {
 			return fmt.Errorf("optimiser state %s: %w", v.Path(), err)
 		}
 	}

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package main
-
-// restart does nothing where a process cannot be replaced.
-func restart() {}

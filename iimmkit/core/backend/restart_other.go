@@ -1,0 +1,6 @@
+//go:build !unix
+
+package backend
+
+// Restart does nothing where a process cannot be replaced.
+func Restart() {}
