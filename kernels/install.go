@@ -162,7 +162,7 @@ func (v variant) spec(dir string, t toolchain, tools, module string) Spec {
 	}
 	if v.cgo && runtime.GOOS == "linux" {
 		// XLA's, likewise.
-		env["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776"
+		env["GLIBC_TUNABLES"] = fmt.Sprintf("glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=%d:glibc.malloc.arena_max=%d", 1<<40, 2*runtime.NumCPU())
 	}
 	// Jupyter may be started from another environment than this one.
 	if cache := os.Getenv("IIMM_CACHE"); cache != "" {

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"runtime"
+	"strconv"
 	"strings"
 )
 
@@ -26,13 +27,14 @@ var (
 	// tuning all weights and the optimiser's state, are allocated anew there and the
 	// old ones freed, 1.8 GB each a step of a ViT-B/32. glibc gives such memory back to
 	// the kernel, which fills it with zeros page after page when it is asked for again;
-	// by these settings it is kept, in one heap, and asked for in pages of 2 MB (by
-	// glibc 2.35 and later; others pass over what they do not know).
+	// by these settings more of it is kept, and asked for in pages of 2 MB (by glibc
+	// 2.35 and later; others pass over what they do not know). The fewer arenas, the
+	// less is given back; with one alone, threads wait for each other.
 	keptMemory = []setting{
 		{tunables, ":", "glibc.malloc.hugetlb", "1"},
-		{tunables, ":", "glibc.malloc.arena_max", "1"},
 		{tunables, ":", "glibc.malloc.mmap_max", "0"},
 		{tunables, ":", "glibc.malloc.trim_threshold", "1099511627776"},
+		{tunables, ":", "glibc.malloc.arena_max", strconv.Itoa(2 * runtime.NumCPU())},
 	}
 )
 

@@ -7,7 +7,7 @@ import (
 )
 
 func TestSettingsAreAddedOnce(t *testing.T) {
-	off, one := preemptionOff[0], keptMemory[1]
+	off, one := preemptionOff[0], keptMemory[0]
 	for _, c := range []struct {
 		setting
 		env, want []string
@@ -17,9 +17,9 @@ func TestSettingsAreAddedOnce(t *testing.T) {
 		{off, []string{"GODEBUG=", "A=1"}, []string{"A=1", "GODEBUG=asyncpreemptoff=1"}, true},
 		{off, []string{"GODEBUG=gctrace=1"}, []string{"GODEBUG=gctrace=1,asyncpreemptoff=1"}, true},
 		{off, []string{"GODEBUG=asyncpreemptoff=0", "A=1"}, []string{"GODEBUG=asyncpreemptoff=0", "A=1"}, false},
-		{one, nil, []string{"GLIBC_TUNABLES=glibc.malloc.arena_max=1"}, true},
-		{one, []string{"GLIBC_TUNABLES=glibc.malloc.check=1"}, []string{"GLIBC_TUNABLES=glibc.malloc.check=1:glibc.malloc.arena_max=1"}, true},
-		{one, []string{"GLIBC_TUNABLES=glibc.malloc.arena_max=8"}, []string{"GLIBC_TUNABLES=glibc.malloc.arena_max=8"}, false},
+		{one, nil, []string{"GLIBC_TUNABLES=glibc.malloc.hugetlb=1"}, true},
+		{one, []string{"GLIBC_TUNABLES=glibc.malloc.check=1"}, []string{"GLIBC_TUNABLES=glibc.malloc.check=1:glibc.malloc.hugetlb=1"}, true},
+		{one, []string{"GLIBC_TUNABLES=glibc.malloc.hugetlb=0"}, []string{"GLIBC_TUNABLES=glibc.malloc.hugetlb=0"}, false},
 	} {
 		got, changed := c.in(c.env)
 		if !slices.Equal(got, c.want) || changed != c.changed {
