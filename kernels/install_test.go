@@ -3,6 +3,7 @@ package kernels
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,8 +20,11 @@ func TestCellsOnXLAHaveTheEnvironmentOfTheCommand(t *testing.T) {
 		for name, value := range v.spec("", toolchain{}, "", "").Env {
 			env = append(env, name+"="+value)
 		}
-		if want, changed := backend.Environment(env); changed {
-			t.Errorf("kernel %s: %q, want %q", v.name, env, want)
+		want, _ := backend.Environment(nil)
+		for _, setting := range want {
+			if !slices.Contains(env, setting) {
+				t.Errorf("kernel %s: %q lacks %s", v.name, env, setting)
+			}
 		}
 	}
 }
