@@ -201,23 +201,14 @@ func trace(t *testing.T, dir string) (all []opened) {
 // and counts nothing twice.
 func TestKilledWorkersDoNotChangeTheResult(t *testing.T) {
 	jars := flink(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	boot := filepath.Join(dir, "boot")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", boot, "github.com/apache/beam/sdks/v2/go/container").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
-	}
-	// boot leaves its files in the folder of the task manager, and itself for a while
-	// when that dies, since it wants to tell it.
-	script := filepath.Join(dir, "worker.sh")
-	if err := os.WriteFile(script, []byte(`#!/bin/sh
-manager=$PPID
-`+boot+` --semi_persist_dir="$PWD" "$@" &
-boot=$!
-trap 'kill $boot; exit 143' TERM
-while kill -0 $boot && read -r _ _ _ parent _ <"/proc/$$/stat" && [ "$parent" = "$manager" ]; do sleep 1; done
-kill -9 $boot
-`), 0o700); err != nil {
-		t.Fatal(err)
 	}
 	conf, err := os.ReadFile("testdata/flink/flink-conf.yaml")
 	if err != nil {
@@ -269,11 +260,7 @@ kill -9 $boot
 	patterns := writeShards(t, in, g, cut...)
 	texts, captions := captions(t)
 	stats := filepath.Join(dir, "all.stats")
-	config, err := json.Marshal(map[string]any{"command": script, "env": map[string]string{beProgram: dir, "TMPDIR": dir}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.Executable()
+	config, err := json.Marshal(map[string]any{"command": self, "env": map[string]string{beBoot: boot, beProgram: dir, "TMPDIR": dir}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +311,7 @@ kill -9 $boot
 		}
 		return heir != 0
 	}))
-	manager := parent(parent(parent(heir))) // boot, the script
+	manager := parent(parent(parent(heir))) // boot, and who runs it
 	if manager != managers[0].pid && manager != managers[1].pid {
 		t.Fatalf("worker %d is of no task manager", heir)
 	}

@@ -16,6 +16,41 @@ import (
 	"time"
 )
 
+// beBoot, when set to the path of Beam's boot, makes this test binary run it: what a
+// task manager starts as the process of its worker.
+const beBoot = "IIMM_BEAM_TEST_BOOT"
+
+func init() {
+	if path := os.Getenv(beBoot); path != "" {
+		os.Unsetenv(beBoot)
+		fmt.Fprintln(os.Stderr, runBoot(path, os.Args[1:]))
+		os.Exit(1)
+	}
+}
+
+// runBoot runs boot as long as its runner is there, with its files in the working
+// directory. By itself boot stays for minutes when its runner has died, since it wants
+// to tell it. However this process ends, boot does too.
+func runBoot(path string, args []string) error {
+	runtime.LockOSThread()
+	for _, a := range args {
+		if address, is := strings.CutPrefix(a, "--provision_endpoint="); is {
+			go func() {
+				runnerGone(address, time.Second)
+				os.Exit(1)
+			}()
+		}
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	c := exec.Command(path, append([]string{"--semi_persist_dir=" + dir}, args...)...)
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return c.Run()
+}
+
 // process is a program that serves while a test runs. It ends with the test, also
 // when the test is killed.
 type process struct {
