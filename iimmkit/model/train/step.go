@@ -11,6 +11,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/iimmkit/iimm/iimmkit/core/backend"
 )
 
 // Step is a compiled training step: one batch in, the weights moved once.
@@ -137,6 +139,7 @@ func (s *Step) Run(rate float64, inputs ...any) (loss float64, err error) {
 		return loss, fmt.Errorf("%w at step %d, learning rate %g: loss %g, gradient norm %g", ErrDiverged, s.t, rate, loss, values[1])
 	}
 	s.t++
+	backend.Trim()
 	return loss, nil
 }
 
