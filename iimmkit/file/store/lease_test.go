@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -93,6 +94,12 @@ func TestLeaseIsHeldByOneProcess(t *testing.T) {
 	}
 }
 
+// inFakeTime runs a test of times that would fail where a machine stands still for
+// a moment.
+func inFakeTime(test func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { synctest.Test(t, test) }
+}
+
 func TestLeasesOfTheDeadAreFree(t *testing.T) {
 	t.Run("at once on the same machine", func(t *testing.T) {
 		dir := t.TempDir()
@@ -109,7 +116,7 @@ func TestLeasesOfTheDeadAreFree(t *testing.T) {
 		}
 	})
 	for _, machines := range [][2]string{{"here", "there"}, {"", ""}} {
-		t.Run(fmt.Sprintf("when they are silent %q", machines), func(t *testing.T) {
+		t.Run(fmt.Sprintf("when they are silent %q", machines), inFakeTime(func(t *testing.T) {
 			dir, expiry := t.TempDir(), 300*time.Millisecond
 			a, b := leases(t, dir, machines[0], expiry), leases(t, dir, machines[1], expiry)
 			claim(t, a, "x")
@@ -122,40 +129,42 @@ func TestLeasesOfTheDeadAreFree(t *testing.T) {
 			refused(t, b, "x")
 			time.Sleep(expiry)
 			claim(t, b, "x").Finish()
-		})
+		}))
 	}
 }
 
 func TestProcessThatSleptFindsItsLeaseLost(t *testing.T) {
-	dir, expiry := t.TempDir(), 100*time.Millisecond
-	a, b := leases(t, dir, "", expiry), leases(t, dir, "", expiry)
-	lost := claim(t, a, "x")
-	close(a.stop) // asleep: nothing of it moves
-	a.stopped.Wait()
-	refused(t, b, "x")
-	time.Sleep(2 * expiry)
-	taken := claim(t, b, "x")
-	// Awake again, it is told of by its own beat.
-	a.stop = make(chan struct{})
-	a.stopped.Add(1)
-	info, err := a.file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	go a.live(info.Size() - 17)
-	select {
-	case <-lost.Context().Done():
-	case <-time.After(5 * time.Second):
-		t.Fatal("the lease's context did not end")
-	}
-	if err := context.Cause(lost.Context()); !errors.Is(err, ErrLost) || !errors.Is(lost.Check(), ErrLost) {
-		t.Errorf("the lease ended with %v, checked %v", err, lost.Check())
-	}
-	lost.Finish() // does not harm the new holder
-	refused(t, a, "x")
-	if err := taken.Check(); err != nil {
-		t.Error(err)
-	}
+	inFakeTime(func(t *testing.T) {
+		dir, expiry := t.TempDir(), 100*time.Millisecond
+		a, b := leases(t, dir, "", expiry), leases(t, dir, "", expiry)
+		lost := claim(t, a, "x")
+		close(a.stop) // asleep: nothing of it moves
+		a.stopped.Wait()
+		refused(t, b, "x")
+		time.Sleep(2 * expiry)
+		taken := claim(t, b, "x")
+		// Awake again, it is told of by its own beat.
+		a.stop = make(chan struct{})
+		a.stopped.Add(1)
+		info, err := a.file.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		go a.live(info.Size() - 17)
+		select {
+		case <-lost.Context().Done():
+		case <-time.After(5 * time.Second):
+			t.Fatal("the lease's context did not end")
+		}
+		if err := context.Cause(lost.Context()); !errors.Is(err, ErrLost) || !errors.Is(lost.Check(), ErrLost) {
+			t.Errorf("the lease ended with %v, checked %v", err, lost.Check())
+		}
+		lost.Finish() // does not harm the new holder
+		refused(t, a, "x")
+		if err := taken.Check(); err != nil {
+			t.Error(err)
+		}
+	})(t)
 }
 
 // A process reads that a claim's holder is dead and takes over only after the
@@ -184,19 +193,21 @@ func TestLateTakeoverIsNoTakeover(t *testing.T) {
 }
 
 func TestClaimCutShortExpires(t *testing.T) {
-	dir, expiry := t.TempDir(), 100*time.Millisecond
-	a := leases(t, dir, "here", expiry)
-	if err := os.WriteFile(filepath.Join(dir, "x"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	refused(t, a, "x")
-	time.Sleep(2 * expiry)
-	lease := claim(t, a, "x")
-	refused(t, leases(t, dir, "here", expiry), "x")
-	lease.Finish()
-	if left, _ := filepath.Glob(filepath.Join(dir, "x*")); len(left) != 0 {
-		t.Errorf("left behind: %v", left)
-	}
+	inFakeTime(func(t *testing.T) {
+		dir, expiry := t.TempDir(), 100*time.Millisecond
+		a := leases(t, dir, "here", expiry)
+		if err := os.WriteFile(filepath.Join(dir, "x"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, a, "x")
+		time.Sleep(2 * expiry)
+		lease := claim(t, a, "x")
+		refused(t, leases(t, dir, "here", expiry), "x")
+		lease.Finish()
+		if left, _ := filepath.Glob(filepath.Join(dir, "x*")); len(left) != 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})(t)
 }
 
 // Processes that come, work, stop and die at random never work on one thing
