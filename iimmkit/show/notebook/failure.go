@@ -1,6 +1,8 @@
 package notebook
 
 import (
+	"fmt"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -68,7 +70,7 @@ func failureText(c *Cell, reply *message) string {
 		return box
 	}
 	if words := lastStderr(c); words != "" {
-		return ended(text) + ": " + words
+		return ended(text) + ": " + placed(c, words)
 	}
 	return ended(text)
 }
@@ -79,6 +81,53 @@ func ended(how string) string {
 		return "the program was ended by a signal (" + signal + ")"
 	}
 	return "the program ended with " + how
+}
+
+// unplaced matches a place in a stack that GoNB has not translated.
+var unplaced = regexp.MustCompile(`(?m)^([ \t]*)(/.*/main\.go):(\d+)`)
+
+// placed translates the places of a stack that are in a cell and that GoNB has not
+// translated. It looks for them in what it reads of the program at a time, and Go
+// writes a place in several pieces.
+func placed(c *Cell, words string) string {
+	if c.ExecutionCount == nil {
+		return words
+	}
+	return unplaced.ReplaceAllStringFunc(words, func(place string) string {
+		m := unplaced.FindStringSubmatch(place)
+		code, err := os.ReadFile(m[2])
+		n, _ := strconv.Atoi(m[3])
+		if err != nil {
+			return place
+		}
+		line := lineOf(strings.Split(string(code), "\n"), n, strings.Split(c.Source, "\n"))
+		if line == 0 {
+			return place
+		}
+		return fmt.Sprintf("%s [[ Cell [%d] Line %d ]] %s:%s", m[1], *c.ExecutionCount, line, m[2], m[3])
+	})
+}
+
+// lineOf returns which line of source, counted from 1, is line n of the code that was
+// made of it: the same, with most of the same lines before it. It is 0 where none is, or
+// several are.
+func lineOf(code []string, n int, source []string) (line int) {
+	most := 0
+	for i := range source {
+		same := 0
+		for ; same < n && same <= i && n <= len(code); same++ {
+			if strings.TrimSpace(code[n-1-same]) != strings.TrimSpace(source[i-same]) {
+				break
+			}
+		}
+		switch {
+		case same > most:
+			line, most = i+1, same
+		case same == most:
+			line = 0
+		}
+	}
+	return line
 }
 
 var (

@@ -350,6 +350,39 @@ func TestFailureText(t *testing.T) {
 	}
 }
 
+// GoNB does not translate a place that Go wrote in several pieces.
+func TestPlacesThatGoNBLeftAreTranslated(t *testing.T) {
+	main := filepath.Join(t.TempDir(), "a folder", "main.go")
+	if err := os.Mkdir(filepath.Dir(main), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(main, []byte("package main\n\nimport \"sync\"\n\nfunc main() {\n\tvar mu sync.Mutex\n\tmu.Lock()\n\tmu.Lock()\n\n\telsewhere()\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	four := 4
+	c := &Cell{ExecutionCount: &four, Source: "import \"sync\"\n%%\nvar mu sync.Mutex\nmu.Lock()\nmu.Lock()\n"}
+	for place, want := range map[string]string{
+		main + ":7 +0x1": " [[ Cell [4] Line 4 ]] ",
+		main + ":8 +0x1": " [[ Cell [4] Line 5 ]] ",
+		main + ":3":      " [[ Cell [4] Line 1 ]] ",
+		main + ":10":     "", // not of this cell
+		main + ":1":      "",
+		main + ":99":     "",
+		main + ":0":      "",
+		main + "x.go:8":  "",
+		" [[ Cell [9] Line 9 ]] " + main + ":8 +0x1": "",
+	} {
+		words := "panic: no\nmain.main()\n\t" + place + "\nexit"
+		want := strings.Replace(words, "\t", "\t"+want, 1)
+		if got := placed(c, words); got != want {
+			t.Errorf("%q became %q, want %q", words, got, want)
+		}
+	}
+	if got := placed(&Cell{Source: c.Source}, main+":8"); got != main+":8" {
+		t.Errorf("in a cell without number: %q", got)
+	}
+}
+
 func TestSummaryIsOneLine(t *testing.T) {
 	for message, want := range map[string]string{
 		"":                             "",
