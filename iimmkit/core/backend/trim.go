@@ -21,7 +21,7 @@ var trimAbove = 2 << 30
 
 var trimmed struct {
 	sync.Mutex
-	kept int // bytes that the process held after the last time, or later
+	kept int // the least, in bytes, that the process held at a call since the last trim
 }
 
 // Trim, called after each of many calls of XLA on the CPU, gives memory that they

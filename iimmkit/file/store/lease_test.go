@@ -94,12 +94,6 @@ func TestLeaseIsHeldByOneProcess(t *testing.T) {
 	}
 }
 
-// inFakeTime runs a test of times that would fail where a machine stands still for
-// a moment.
-func inFakeTime(test func(*testing.T)) func(*testing.T) {
-	return func(t *testing.T) { synctest.Test(t, test) }
-}
-
 func TestLeasesOfTheDeadAreFree(t *testing.T) {
 	t.Run("at once on the same machine", func(t *testing.T) {
 		dir := t.TempDir()
@@ -116,25 +110,28 @@ func TestLeasesOfTheDeadAreFree(t *testing.T) {
 		}
 	})
 	for _, machines := range [][2]string{{"here", "there"}, {"", ""}} {
-		t.Run(fmt.Sprintf("when they are silent %q", machines), inFakeTime(func(t *testing.T) {
-			dir, expiry := t.TempDir(), 300*time.Millisecond
-			a, b := leases(t, dir, machines[0], expiry), leases(t, dir, machines[1], expiry)
-			claim(t, a, "x")
-			for end := time.Now().Add(3 * expiry); time.Now().Before(end); time.Sleep(expiry / 10) {
-				refused(t, b, "x") // a beats
-			}
-			kill(a)
-			refused(t, b, "x")
-			time.Sleep(expiry / 2)
-			refused(t, b, "x")
-			time.Sleep(expiry)
-			claim(t, b, "x").Finish()
-		}))
+		t.Run(fmt.Sprintf("when they are silent %q", machines), func(t *testing.T) {
+			// In fake time, so that a machine that stands still for a moment loses no lease.
+			synctest.Test(t, func(t *testing.T) {
+				dir, expiry := t.TempDir(), 300*time.Millisecond
+				a, b := leases(t, dir, machines[0], expiry), leases(t, dir, machines[1], expiry)
+				claim(t, a, "x")
+				for end := time.Now().Add(3 * expiry); time.Now().Before(end); time.Sleep(expiry / 10) {
+					refused(t, b, "x") // a beats
+				}
+				kill(a)
+				refused(t, b, "x")
+				time.Sleep(expiry / 2)
+				refused(t, b, "x")
+				time.Sleep(expiry)
+				claim(t, b, "x").Finish()
+			})
+		})
 	}
 }
 
 func TestProcessThatSleptFindsItsLeaseLost(t *testing.T) {
-	inFakeTime(func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		dir, expiry := t.TempDir(), 100*time.Millisecond
 		a, b := leases(t, dir, "", expiry), leases(t, dir, "", expiry)
 		lost := claim(t, a, "x")
@@ -164,7 +161,7 @@ func TestProcessThatSleptFindsItsLeaseLost(t *testing.T) {
 		if err := taken.Check(); err != nil {
 			t.Error(err)
 		}
-	})(t)
+	})
 }
 
 // A process reads that a claim's holder is dead and takes over only after the
@@ -193,7 +190,7 @@ func TestLateTakeoverIsNoTakeover(t *testing.T) {
 }
 
 func TestClaimCutShortExpires(t *testing.T) {
-	inFakeTime(func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		dir, expiry := t.TempDir(), 100*time.Millisecond
 		a := leases(t, dir, "here", expiry)
 		if err := os.WriteFile(filepath.Join(dir, "x"), nil, 0o644); err != nil {
@@ -207,7 +204,7 @@ func TestClaimCutShortExpires(t *testing.T) {
 		if left, _ := filepath.Glob(filepath.Join(dir, "x*")); len(left) != 0 {
 			t.Errorf("left behind: %v", left)
 		}
-	})(t)
+	})
 }
 
 // Processes that come, work, stop and die at random never work on one thing

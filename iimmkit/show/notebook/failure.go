@@ -83,8 +83,8 @@ func ended(how string) string {
 	return "the program ended with " + how
 }
 
-// unplaced matches a place in a stack that GoNB has not translated.
-var unplaced = regexp.MustCompile(`(?m)^([ \t]*)(/.*/main\.go):(\d+)`)
+// unplaced matches a place of a stack in a program of GoNB that it has not translated.
+var unplaced = regexp.MustCompile(`(?m)^([ \t]*)(/.*/gonb_\w+/main\.go):(\d+)`)
 
 // placed translates the places of a stack that are in a cell and that GoNB has not
 // translated. It looks for them in what it reads of the program at a time, and Go

@@ -3,6 +3,7 @@ package notebook
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -352,11 +353,13 @@ func TestFailureText(t *testing.T) {
 
 // GoNB does not translate a place that Go wrote in several pieces.
 func TestPlacesThatGoNBLeftAreTranslated(t *testing.T) {
-	main := filepath.Join(t.TempDir(), "a folder", "main.go")
-	if err := os.Mkdir(filepath.Dir(main), 0o700); err != nil {
+	dir := filepath.Join(t.TempDir(), "a folder")
+	main, other := filepath.Join(dir, "gonb_1a2b", "main.go"), filepath.Join(dir, "main.go")
+	if err := os.MkdirAll(filepath.Dir(main), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(main, []byte("package main\n\nimport \"sync\"\n\nfunc main() {\n\tvar mu sync.Mutex\n\tmu.Lock()\n\tmu.Lock()\n\n\telsewhere()\n}\n"), 0o600); err != nil {
+	code := []byte("package main\n\nimport \"sync\"\n\nfunc main() {\n\tvar mu sync.Mutex\n\tmu.Lock()\n\tmu.Lock()\n\n\telsewhere()\n}\n")
+	if err := errors.Join(os.WriteFile(main, code, 0o600), os.WriteFile(other, code, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	four := 4
@@ -370,6 +373,7 @@ func TestPlacesThatGoNBLeftAreTranslated(t *testing.T) {
 		main + ":99":     "",
 		main + ":0":      "",
 		main + "x.go:8":  "",
+		other + ":8":     "", // of no cell
 		" [[ Cell [9] Line 9 ]] " + main + ":8 +0x1": "",
 	} {
 		words := "panic: no\nmain.main()\n\t" + place + "\nexit"
